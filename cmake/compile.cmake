@@ -1,0 +1,36 @@
+# One place for what every target of the project is compiled and linked with.
+
+add_library(ipip_compile INTERFACE)
+target_include_directories(ipip_compile INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(ipip_compile INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
+  -Wnon-virtual-dtor -Woverloaded-virtual -Wformat=2 -Werror)
+# Unused sections go: libnl's protocol name tables would otherwise pull the name service
+# switch, which cannot be linked statically, into programs that never call it.
+target_compile_options(ipip_compile INTERFACE -ffunction-sections -fdata-sections)
+target_link_options(ipip_compile INTERFACE -Wl,--gc-sections)
+
+if(IPIP_SANITIZE)
+  target_compile_options(ipip_compile INTERFACE
+    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(ipip_compile INTERFACE -fsanitize=address,undefined)
+endif()
+if(IPIP_STATIC)
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
+  # libnl can ask the name service switch for names that nothing here asks for; the linker notes it.
+  target_link_options(ipip_compile INTERFACE -static -Wl,--no-warnings)
+endif()
+
+# Debian has no static libfmt: both libraries are used from their headers alone.
+add_library(ipip_log INTERFACE)
+target_compile_definitions(ipip_log INTERFACE SPDLOG_FMT_EXTERNAL FMT_HEADER_ONLY)
+target_include_directories(ipip_log SYSTEM INTERFACE
+  $<TARGET_PROPERTY:spdlog::spdlog_header_only,INTERFACE_INCLUDE_DIRECTORIES>
+  $<TARGET_PROPERTY:fmt::fmt-header-only,INTERFACE_INCLUDE_DIRECTORIES>)
+
+# ipip_room(NAME SOURCES file... USES target...): a folder of the project as a library.
+function(ipip_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;USES" ${ARGN})
+  add_library(ipip_${name} STATIC ${ROOM_SOURCES})
+  target_link_libraries(ipip_${name} PUBLIC ipip_compile ${ROOM_USES})
+endfunction()

@@ -1,0 +1,61 @@
+#include "ip/address.h"
+
+#include <algorithm>
+#include <arpa/inet.h>
+
+namespace ip {
+
+std::string_view name(Family family) { return family == Family::v4 ? "IPv4" : "IPv6"; }
+
+Address Address::parse(std::string_view text) {
+    const std::string copy(text); // inet_pton wants a terminator; an inner NUL must not pass
+    Address result;
+    result.family_ = text.find(':') == std::string_view::npos ? Family::v4 : Family::v6;
+    const int af = result.family_ == Family::v4 ? AF_INET : AF_INET6;
+    if (copy.find('\0') != std::string::npos || inet_pton(af, copy.c_str(), result.bytes_.data()) != 1)
+        throw ParseError('"' + copy + "\" is not an IP address; write one such as 10.10.100.10");
+    constexpr std::array<std::uint8_t, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    if (result.family_ == Family::v6 && std::ranges::equal(mapped, result.bytes().first(12)))
+        throw ParseError('"' + copy + "\" is an IPv4-mapped address; write " +
+                         from_bytes(result.bytes().subspan(12)).to_string());
+    return result;
+}
+
+Address Address::from_bytes(std::span<const std::uint8_t> bytes) {
+    if (bytes.size() != 4 && bytes.size() != 16)
+        throw std::invalid_argument("an IP address has 4 or 16 bytes, not " +
+                                    std::to_string(bytes.size()));
+    Address result;
+    result.family_ = bytes.size() == 4 ? Family::v4 : Family::v6;
+    std::ranges::copy(bytes, result.bytes_.begin());
+    return result;
+}
+
+std::optional<Address> Address::next() const {
+    Address result = *this;
+    for (std::size_t i = size(); i-- > 0;)
+        if (++result.bytes_[i] != 0)
+            return result;
+    return std::nullopt;
+}
+
+Address Address::masked(unsigned length, bool fill) const {
+    Address result = *this;
+    for (std::size_t i = 0; i < size(); ++i) {
+        const unsigned kept = std::clamp<unsigned>(length, static_cast<unsigned>(i * 8),
+                                                   static_cast<unsigned>(i * 8 + 8)) -
+                              static_cast<unsigned>(i * 8);
+        const auto rest = static_cast<std::uint8_t>(0xffU >> kept);
+        result.bytes_[i] = static_cast<std::uint8_t>(fill ? bytes_[i] | rest : bytes_[i] & ~rest);
+    }
+    return result;
+}
+
+std::string Address::to_string() const {
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    const int af = family_ == Family::v4 ? AF_INET : AF_INET6;
+    inet_ntop(af, bytes_.data(), text.data(), text.size());
+    return text.data();
+}
+
+} // namespace ip

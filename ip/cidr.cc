@@ -1,0 +1,35 @@
+#include "ip/cidr.h"
+
+#include <charconv>
+
+namespace ip {
+
+Cidr Cidr::parse(std::string_view text) {
+    const std::string quoted = '"' + std::string(text) + '"';
+    const auto slash = text.find('/');
+    if (slash == std::string_view::npos)
+        throw ParseError(quoted + " is not a CIDR; write one such as 10.10.100.0/24");
+    const Address address = Address::parse(text.substr(0, slash));
+    const std::string_view digits = text.substr(slash + 1);
+    unsigned length = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
+    if (error != std::errc{} || end != digits.data() + digits.size() || length > address.bits())
+        throw ParseError(quoted + " has no prefix length from 0 to " +
+                         std::to_string(address.bits()) + " behind its slash");
+    const Cidr result(address, length);
+    if (result.network_ != address)
+        throw ParseError(quoted + " has host bits set; write " + result.to_string());
+    return result;
+}
+
+bool Cidr::contains(const Address& address) const {
+    return address.family() == family() && address.masked(length_) == network_;
+}
+
+bool Cidr::overlaps(const Cidr& other) const {
+    return contains(other.network_) || other.contains(network_);
+}
+
+std::string Cidr::to_string() const { return network_.to_string() + '/' + std::to_string(length_); }
+
+} // namespace ip

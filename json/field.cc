@@ -1,0 +1,94 @@
+#include "json/field.h"
+
+namespace json {
+
+Value parse(std::string_view text) {
+    try {
+        return Value::parse(text);
+    } catch (const Value::parse_error& error) {
+        // The library's sentence begins with its own tag in brackets, of no use to a reader.
+        std::string_view sentence = error.what();
+        if (const auto end = sentence.find("] "); end != std::string_view::npos)
+            sentence.remove_prefix(end + 2);
+        throw SyntaxError(std::string(sentence));
+    }
+}
+
+std::optional<Field> Field::find(std::string_view key) const {
+    const Value& members = object();
+    const auto member = members.find(key);
+    if (member == members.end() || member->is_null())
+        return std::nullopt;
+    return Field(*member, path_.empty() ? std::string(key) : path_ + '.' + std::string(key));
+}
+
+Field Field::require(std::string_view key, std::string_view mend) const {
+    if (auto field = find(key))
+        return *std::move(field);
+    const std::string where = path_.empty() ? std::string(key) : path_ + '.' + std::string(key);
+    throw FieldError(where + ": is missing; " + std::string(mend));
+}
+
+const std::string& Field::string() const {
+    if (!value_.is_string())
+        wrong_type("a string");
+    return value_.get_ref<const std::string&>();
+}
+
+bool Field::boolean() const {
+    if (!value_.is_boolean())
+        wrong_type("true or false");
+    return value_.get<bool>();
+}
+
+std::int64_t Field::integer(std::int64_t lowest, std::int64_t highest) const {
+    const std::string wanted =
+        "a whole number from " + std::to_string(lowest) + " to " + std::to_string(highest);
+    // An unsigned one above int64's range would wrap when read as signed.
+    const bool fits = value_.is_number_unsigned()
+                          ? value_.get<std::uint64_t>() <= static_cast<std::uint64_t>(INT64_MAX)
+                          : value_.is_number_integer();
+    if (!fits || value_.get<std::int64_t>() < lowest || value_.get<std::int64_t>() > highest)
+        wrong_type(wanted);
+    return value_.get<std::int64_t>();
+}
+
+std::vector<Field> Field::array() const {
+    if (!value_.is_array())
+        wrong_type("a list");
+    std::vector<Field> elements;
+    elements.reserve(value_.size());
+    for (const Value& element : value_)
+        elements.push_back(Field(element, path_ + '[' + std::to_string(elements.size()) + ']'));
+    return elements;
+}
+
+const Value& Field::object() const {
+    if (!value_.is_object())
+        wrong_type("an object");
+    return value_;
+}
+
+void Field::fail(std::string_view sentence) const {
+    throw FieldError((path_.empty() ? std::string("the document") : path_) + ": " +
+                     std::string(sentence));
+}
+
+void Field::unsupported(std::string_view sentence) const {
+    throw UnsupportedError(path_ + ": " + shown() + ' ' + std::string(sentence));
+}
+
+std::string Field::shown() const {
+    constexpr std::size_t longest = 80;
+    // Bytes that are not UTF-8 cannot be dumped as they are.
+    std::string text = value_.dump(-1, ' ', false, Value::error_handler_t::replace);
+    if (text.size() > longest)
+        text = text.substr(0, longest) + "...";
+    return text;
+}
+
+void Field::wrong_type(std::string_view wanted) const {
+    fail(shown() + " is not " + std::string(wanted));
+}
+
+} // namespace json

@@ -1,0 +1,200 @@
+#include "mesh/plan.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace mesh {
+
+namespace {
+
+// A route of ours that only catches what no other leads away, and never hides one of anybody's.
+constexpr std::uint32_t last_resort_metric = 4096;
+
+constexpr std::string_view prefix = "ipip-";
+constexpr std::size_t name_length = prefix.size() + 8;
+
+/// Whether a device of the kind ipip has a name that only this project gives.
+bool has_our_name(const netlink::Link& link) {
+    return link.name.size() == name_length && link.name.starts_with(prefix) &&
+           link.name.find_first_not_of("0123456789abcdef", prefix.size()) == std::string::npos;
+}
+
+std::string network_of(const netlink::Link& link) { return link.alias.substr(0, link.alias.find('/')); }
+
+netlink::TunnelDevice as_device(const netlink::Link& link) {
+    return {link.name, link.alias, *link.local, *link.remote, link.ttl, link.mtu};
+}
+
+class Planner {
+  public:
+    Planner(const Wanted& wanted, const Observed& observed) : wanted_(wanted), observed_(observed) {
+        for (const netlink::Link& link : observed.tunnels)
+            (has_our_name(link) ? ours_ : others_).emplace(link.name, &link);
+        for (const netlink::InterfaceAddress& address : observed.addresses)
+            addresses_.emplace(address.link, &address);
+        for (const netlink::Route& route : observed.routes)
+            routes_.emplace(std::pair(route.destination, route.metric), &route);
+    }
+
+    Changes plan() && {
+        refuse_conflicts();
+        plan_endpoint();
+        for (const Tunnel& tunnel : wanted_.tunnels)
+            plan_tunnel(tunnel);
+        plan_unreachable();
+        prune();
+        return std::move(changes_);
+    }
+
+  private:
+    void refuse_conflicts() const {
+        for (const auto& [name, link] : ours_)
+            if (!link->alias.empty() && network_of(*link) != wanted_.network)
+                throw Conflict("the tunnel " + name + " belongs to the network \"" +
+                               network_of(*link) + "\", and a host has one mesh; use that network's "
+                               "name here, or remove it first");
+        std::map<std::pair<ip::Address, ip::Address>, std::string> taken;
+        for (const auto& [name, link] : others_)
+            taken.emplace(std::pair(*link->local, *link->remote), name);
+        for (const Tunnel& tunnel : wanted_.tunnels) {
+            const auto [local, remote] = std::pair(tunnel.device.local, tunnel.device.remote);
+            if (const auto other = taken.find({local, remote}); other != taken.end())
+                throw Conflict("the device " + other->second + " is a tunnel from " +
+                               local.to_string() + " to " + remote.to_string() +
+                               " already, and the kernel allows one; remove it (ip link delete " +
+                               other->second + ')');
+        }
+    }
+
+    /// The endpoint stands on the loopback device too: it must outlive every tunnel, as the kernel
+    /// drops the routes to all pods with the last device that bears their source address.
+    void plan_endpoint() {
+        if (!wanted_.endpoint)
+            return;
+        const netlink::InterfaceAddress address{.link = loopback_index,
+                                                .local = *wanted_.endpoint,
+                                                .peer = {},
+                                                .prefix = wanted_.endpoint->bits(),
+                                                .label = endpoint_label,
+                                                .link_scope = true};
+        want_address("lo", address);
+    }
+
+    void plan_tunnel(const Tunnel& tunnel) {
+        const netlink::TunnelDevice& device = tunnel.device;
+        wanted_devices_.insert(device.name);
+        const auto present = ours_.find(device.name);
+        const netlink::Link* link = present == ours_.end() ? nullptr : present->second;
+        if (link == nullptr)
+            changes_.make.push_back(device);
+        else if (as_device(*link) != device || !link->up || !link->path_mtu_discovery)
+            changes_.change.push_back(device);
+        const int rp_filter = wanted_.check_source ? 1 : 0;
+        if (link == nullptr || !link->forwarding || link->rp_filter != rp_filter)
+            changes_.configure.push_back({device.name,
+                                          {.alias = device.alias,
+                                           .forwarding = true,
+                                           .rp_filter = rp_filter}});
+        const int index = link == nullptr ? 0 : link->index;
+        want_address(device.name, {.link = index,
+                                   .local = tunnel.endpoint,
+                                   .peer = tunnel.peer,
+                                   .prefix = tunnel.peer.bits(),
+                                   .label = device.name});
+        for (const ip::Cidr& destination : tunnel.destinations)
+            want_route(device.name, {.destination = destination,
+                                     .link = index,
+                                     .source = tunnel.endpoint,
+                                     .protocol = netlink::own_protocol});
+    }
+
+    /// What is addressed to a pod of this node that does not exist ends here, instead of
+    /// following the default route out into the world.
+    void plan_unreachable() {
+        for (const ip::Cidr& cidr : wanted_.own_pod_cidrs)
+            want_route({}, {.destination = cidr,
+                            .metric = last_resort_metric,
+                            .protocol = netlink::own_protocol,
+                            .unreachable = true});
+    }
+
+    void want_address(const std::string& device, const netlink::InterfaceAddress& address) {
+        const auto [begin, end] = addresses_.equal_range(address.link);
+        const auto found =
+            std::find_if(begin, end, [&](const auto& entry) { return *entry.second == address; });
+        if (found == end)
+            changes_.add_addresses.push_back({device, address});
+        else
+            kept_addresses_.insert(found->second);
+    }
+
+    void want_route(const std::string& device, const netlink::Route& route) {
+        const auto found = routes_.find({route.destination, route.metric});
+        if (found == routes_.end()) {
+            changes_.add_routes.push_back({device, route, netlink::IfExists::fail});
+            return;
+        }
+        kept_routes_.insert(found->second);
+        if (*found->second != route)
+            changes_.add_routes.push_back({device, route, netlink::IfExists::replace});
+    }
+
+    void prune() {
+        std::set<int> staying;
+        for (const auto& [name, link] : ours_) {
+            if (wanted_devices_.contains(name))
+                staying.insert(link->index);
+            else
+                changes_.delete_devices.push_back(name); // its addresses and routes go with it
+        }
+        for (const netlink::Route& route : observed_.routes)
+            if (!kept_routes_.contains(&route) &&
+                (route.unreachable || staying.contains(route.link)))
+                changes_.delete_routes.push_back(route);
+        for (const netlink::InterfaceAddress& address : observed_.addresses) {
+            const bool ours = address.label == endpoint_label ||
+                              (staying.contains(address.link) && address.peer);
+            if (ours && !kept_addresses_.contains(&address))
+                changes_.delete_addresses.push_back(address);
+        }
+    }
+
+    const Wanted& wanted_;
+    const Observed& observed_;
+    std::map<std::string, const netlink::Link*> ours_;
+    std::map<std::string, const netlink::Link*> others_;
+    std::multimap<int, const netlink::InterfaceAddress*> addresses_; // by device
+    std::map<std::pair<ip::Cidr, std::uint32_t>, const netlink::Route*> routes_;
+    std::set<std::string> wanted_devices_;
+    std::set<const netlink::InterfaceAddress*> kept_addresses_;
+    std::set<const netlink::Route*> kept_routes_;
+    Changes changes_;
+};
+
+} // namespace
+
+bool Changes::empty() const {
+    return make.empty() && change.empty() && configure.empty() && add_addresses.empty() &&
+           add_routes.empty() && delete_routes.empty() && delete_addresses.empty() &&
+           delete_devices.empty();
+}
+
+std::string device_name(const ip::Address& remote) {
+    std::string name(prefix);
+    for (const std::uint8_t byte : remote.bytes()) {
+        name += "0123456789abcdef"[byte >> 4];
+        name += "0123456789abcdef"[byte & 15];
+    }
+    return name;
+}
+
+std::string device_alias(const std::string& network, const std::string& peer) {
+    return network + '/' + peer;
+}
+
+Changes plan(const Wanted& wanted, const Observed& observed) {
+    return Planner(wanted, observed).plan();
+}
+
+} // namespace mesh

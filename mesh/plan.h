@@ -1,0 +1,95 @@
+#pragma once
+
+#include "mesh/nodes.h"
+#include "netlink/address.h"
+#include "netlink/link.h"
+#include "netlink/route.h"
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+// The tunnels of this node as data: what must stand, what the kernel has, what to change. Pure.
+
+namespace mesh {
+
+/// Something that is not ours stands where the mesh must. what() names it and the mend.
+class Conflict : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+/// This kernel has no ipip devices. what() says how it may get them.
+class NoTunnels : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+/// A tunnel to one peer.
+struct Tunnel {
+    netlink::TunnelDevice device;
+    ip::Address endpoint; ///< this node's
+    ip::Address peer;     ///< the other's endpoint
+    std::vector<ip::Cidr> destinations;
+};
+
+struct Wanted {
+    std::string network;
+    std::vector<Tunnel> tunnels;
+    std::optional<ip::Address> endpoint;  ///< none: the mesh is to go
+    std::vector<ip::Cidr> own_pod_cidrs;
+    bool check_source = true;
+};
+
+/// What the kernel has that could be ours.
+struct Observed {
+    std::vector<netlink::Link> tunnels; ///< every device of the kind ipip, whoever made it
+    std::vector<netlink::InterfaceAddress> addresses;
+    std::vector<netlink::Route> routes; ///< those of protocol 94
+};
+
+/// Changes in the order in which they are carried out. Devices are named, since those to be made
+/// have no index yet.
+struct Changes {
+    struct Address {
+        std::string device;
+        netlink::InterfaceAddress address; ///< without `link`
+    };
+    struct Route {
+        std::string device; ///< empty for an unreachable route
+        netlink::Route route; ///< without `link`
+        netlink::IfExists if_exists;
+    };
+    std::vector<netlink::TunnelDevice> make;
+    std::vector<netlink::TunnelDevice> change;
+    struct Configure {
+        std::string device;
+        netlink::LinkSettings settings;
+    };
+    std::vector<Configure> configure;
+    std::vector<Address> add_addresses;
+    std::vector<Route> add_routes;
+    std::vector<netlink::Route> delete_routes;
+    std::vector<netlink::InterfaceAddress> delete_addresses;
+    std::vector<std::string> delete_devices;
+
+    bool empty() const;
+};
+
+/// The name of the device to `remote`: "ipip-" and the address in hexadecimal. Two peers never
+/// share one, since the kernel itself allows one ipip device a pair of addresses.
+std::string device_name(const ip::Address& remote);
+
+/// The alias of the device to a peer: "NETWORK/PEER".
+std::string device_alias(const std::string& network, const std::string& peer);
+
+/// The label of the endpoint's address on the loopback device, by which it is known as ours.
+inline constexpr const char* endpoint_label = "lo:ipip";
+inline constexpr int loopback_index = 1; // in every network namespace
+
+/// What leads from `observed` to `wanted`: nothing where they agree. What was not made by this
+/// project is neither changed nor removed. Throws Conflict.
+Changes plan(const Wanted& wanted, const Observed& observed);
+
+} // namespace mesh

@@ -1,0 +1,159 @@
+#include "mesh/reconcile.h"
+
+#include "mesh/apply.h"
+#include "mesh/plan.h"
+#include "mesh/underlay.h"
+#include "netlink/forwarding.h"
+#include "netlink/nat.h"
+
+#include <algorithm>
+#include <set>
+
+namespace mesh {
+
+namespace {
+
+constexpr std::uint32_t ipip_overhead = 20; // an IPv4 header without options, RFC 2003 section 3
+constexpr std::uint32_t smallest_mtu = 68;  // what every IPv4 link carries, RFC 791 section 3.2
+
+// Stands for any address outside the cluster, to find the device of the default route: TEST-NET-2
+// of RFC 5737 is routed nowhere in particular.
+const char* const anywhere = "198.51.100.1";
+
+ip::Address underlay_address(const Node& node) {
+    return *address_in(ip::Family::v4, node.addresses);
+}
+
+Observed observe(netlink::Socket& route) {
+    return {.tunnels = netlink::dump_links(route, "ipip"),
+            .addresses = netlink::dump_addresses(route, ip::Family::v4),
+            .routes = netlink::dump_own_routes(route, ip::Family::v4)};
+}
+
+std::vector<ip::Address> locals(const Observed& observed) {
+    std::vector<ip::Address> addresses;
+    for (const netlink::InterfaceAddress& address : observed.addresses)
+        addresses.push_back(address.local);
+    return addresses;
+}
+
+/// The device that bears the node's underlay address.
+netlink::Link own_device(netlink::Socket& route, const Node& self, const Observed& observed) {
+    const ip::Address own = underlay_address(self);
+    const auto bearer =
+        std::ranges::find(observed.addresses, own, &netlink::InterfaceAddress::local);
+    if (bearer != observed.addresses.end())
+        if (const auto reply = route.find(netlink::get_link(bearer->link)))
+            return netlink::to_link(reply);
+    throw Conflict("the address " + own.to_string() + " of the node \"" + self.name +
+                   "\" is not on this host; give the node one that is (ip address show)");
+}
+
+Wanted want(const std::vector<Node>& nodes, const Node& self, const Settings& settings,
+            const Underlay& underlay, std::uint32_t own_mtu) {
+    Wanted wanted{.network = settings.network,
+                  .tunnels = {},
+                  .endpoint = address_in(ip::Family::v4, self.tunnel_addresses),
+                  .own_pod_cidrs = self.pod_cidrs,
+                  .check_source = settings.check_source};
+    for (const Node& peer : nodes) {
+        if (&peer == &self)
+            continue;
+        const ip::Address remote = underlay_address(peer);
+        const auto path = underlay.mtu.find(remote);
+        const std::uint32_t outer = path == underlay.mtu.end() ? own_mtu : path->second;
+        const std::uint32_t inner = std::max(outer, smallest_mtu + ipip_overhead) - ipip_overhead;
+        wanted.tunnels.push_back({.device = {.name = device_name(remote),
+                                             .alias = device_alias(settings.network, peer.name),
+                                             .local = underlay_address(self),
+                                             .remote = remote,
+                                             .ttl = settings.ttl,
+                                             .mtu = settings.mtu != 0 ? settings.mtu : inner},
+                                  .endpoint = *wanted.endpoint,
+                                  .peer = *address_in(ip::Family::v4, peer.tunnel_addresses),
+                                  .destinations = peer.pod_cidrs});
+    }
+    return wanted;
+}
+
+std::uint32_t least_mtu(const Wanted& wanted, const Settings& settings, std::uint32_t own_mtu) {
+    std::uint32_t least = settings.mtu != 0 ? settings.mtu : own_mtu - ipip_overhead;
+    for (const Tunnel& tunnel : wanted.tunnels)
+        least = std::min(least, tunnel.device.mtu);
+    return least;
+}
+
+/// Pods' packets to and from outside the mesh pass these devices as well.
+std::vector<std::string> turn_on_forwarding(const std::set<std::string>& devices) {
+    std::vector<std::string> turned_on;
+    for (const std::string& device : devices) {
+        if (device == "lo" || netlink::forwarding(device) != false)
+            continue;
+        netlink::set_forwarding(device, true);
+        turned_on.push_back(device);
+    }
+    return turned_on;
+}
+
+bool set_masquerade(const std::vector<Node>& nodes, const Node& self, bool wanted) {
+    if (!wanted)
+        return netlink::remove_masquerade();
+    netlink::Masquerade rules{.sources = self.pod_cidrs, .spared = {}};
+    for (const Node& node : nodes)
+        rules.spared.insert(rules.spared.end(), node.pod_cidrs.begin(), node.pod_cidrs.end());
+    return netlink::masquerade(rules);
+}
+
+} // namespace
+
+Reconciled reconcile(netlink::Socket& route, const std::vector<Node>& nodes,
+                     const std::optional<std::string>& node_name, const Settings& settings) {
+    const Observed observed = observe(route);
+    const std::size_t self_index = find_self(nodes, node_name, locals(observed));
+    const Node& self = nodes[self_index];
+    const netlink::Link own = own_device(route, self, observed);
+
+    std::vector<ip::Address> remotes;
+    for (const Node& node : nodes)
+        if (&node != &self)
+            remotes.push_back(underlay_address(node));
+    if (settings.masquerade)
+        remotes.push_back(ip::Address::parse(anywhere));
+    Underlay underlay = look_at_underlay(route, remotes);
+    underlay.devices.insert(own.name);
+
+    const Wanted wanted = want(nodes, self, settings, underlay, own.mtu);
+    const Changes changes = plan(wanted, observed);
+    apply(route, changes, observed);
+
+    Reconciled result{.self = self_index,
+                      .pod_mtu = least_mtu(wanted, settings, own.mtu),
+                      .forwarding_turned_on = turn_on_forwarding(underlay.devices),
+                      .changes = describe(changes)};
+    for (const std::string& device : result.forwarding_turned_on)
+        result.changes.push_back("turned on forwarding on " + device);
+    if (set_masquerade(nodes, self, settings.masquerade))
+        result.changes.push_back(settings.masquerade ? "set the masquerade rule"
+                                                     : "removed the masquerade rule");
+    return result;
+}
+
+std::vector<std::string> dismantle(netlink::Socket& route, const std::string& network,
+                                   const std::vector<std::string>& forwarding_turned_on) {
+    const Observed observed = observe(route);
+    const Changes changes = plan({.network = network, .tunnels = {}, .endpoint = {}, .own_pod_cidrs = {}},
+                                 observed);
+    apply(route, changes, observed);
+    std::vector<std::string> lines = describe(changes);
+    for (const std::string& device : forwarding_turned_on) {
+        if (netlink::forwarding(device) != true)
+            continue;
+        netlink::set_forwarding(device, false);
+        lines.push_back("turned off forwarding on " + device);
+    }
+    if (netlink::remove_masquerade())
+        lines.push_back("removed the masquerade rule");
+    return lines;
+}
+
+} // namespace mesh

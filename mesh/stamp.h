@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mesh {
+
+/// What the last reconciliation of this host left behind, so that the next caller need not look at
+/// every tunnel: a file in the state directory, one for the host's one mesh.
+struct Stamp {
+    std::string network;
+    std::string fingerprint; ///< of everything that the mesh was made from
+    std::string host;        ///< boot and network namespace in which it holds
+    std::string self;        ///< the node's name
+    std::uint32_t pod_mtu = 0;
+    std::vector<std::string> forwarding_turned_on;
+};
+
+/// None where there is no stamp or none that can be read: then the mesh is looked at anew.
+std::optional<Stamp> read_stamp(const std::filesystem::path& state_dir);
+
+/// Replaces the stamp in one step. Throws std::system_error.
+void write_stamp(const std::filesystem::path& state_dir, const Stamp& stamp);
+
+/// Throws std::system_error; no stamp is no error.
+void remove_stamp(const std::filesystem::path& state_dir);
+
+} // namespace mesh

@@ -1,0 +1,217 @@
+#include "mesh/standing.h"
+
+#include "hash/hash.h"
+#include "mesh/plan.h"
+#include "mesh/stamp.h"
+#include "netlink/netns.h"
+#include "netlink/route.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <fstream>
+#include <sys/file.h>
+
+namespace mesh {
+
+namespace {
+
+constexpr std::size_t peers_looked_at = 8;
+
+enum class Mode { shared = LOCK_SH, exclusive = LOCK_EX };
+
+/// The lock of the host's mesh: shared by those that use it, exclusive to one that changes it.
+netlink::Fd lock(const std::filesystem::path& state_dir, Mode mode) {
+    const auto path = state_dir / "mesh.lock";
+    const auto open = [&] {
+        return netlink::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    };
+    netlink::Fd file = open();
+    if (!file && errno == ENOENT) {
+        std::filesystem::create_directories(state_dir);
+        std::filesystem::permissions(state_dir, std::filesystem::perms::owner_all);
+        file = open();
+    }
+    int result = file ? ::flock(file.get(), static_cast<int>(mode)) : -1;
+    while (file && result != 0 && errno == EINTR)
+        result = ::flock(file.get(), static_cast<int>(mode));
+    if (result != 0)
+        throw std::system_error(errno, std::generic_category(),
+                                "cannot lock " + path.string() + " (stateDir)");
+    return file;
+}
+
+/// Changes with anything that the mesh is made from.
+std::string fingerprint(const Request& request) {
+    Hash hash;
+    const Settings& settings = request.settings;
+    hash.add(settings.network)
+        .add(std::to_string(settings.mtu))
+        .add(std::to_string(settings.ttl))
+        .add(settings.masquerade ? "masquerade" : "")
+        .add(settings.check_source ? "check" : "")
+        .add(request.node_name.value_or(""));
+    const auto add = [&](const auto& list) {
+        for (const auto& item : list)
+            hash.add(item.to_string());
+        hash.add("");
+    };
+    for (const Node& node : request.nodes) {
+        hash.add(node.name);
+        add(node.addresses);
+        add(node.pod_cidrs);
+        add(node.tunnel_addresses);
+    }
+    return hash.hex(16);
+}
+
+/// This boot and this network namespace: what the kernel holds belongs to both.
+std::string host_identity() {
+    std::ifstream file("/proc/sys/kernel/random/boot_id");
+    std::string boot;
+    std::getline(file, boot);
+    return boot + ' ' + netlink::Netns::current().identity();
+}
+
+const Node* find_node(const std::vector<Node>& nodes, const std::string& name) {
+    const auto found = std::ranges::find(nodes, name, &Node::name);
+    return found == nodes.end() ? nullptr : &*found;
+}
+
+/// Whether the kernel still has what the last reconciliation left, by a sample of its routes.
+bool still_stands(netlink::Socket& route, const Request& request, const Node& self) {
+    const auto& nodes = request.nodes;
+    const ip::Address endpoint = *address_in(ip::Family::v4, self.tunnel_addresses);
+    std::vector<netlink::Request> requests;
+    requests.push_back(netlink::get_route(endpoint));
+    requests.push_back(netlink::get_route(*address_in(ip::Family::v4, self.addresses)));
+    std::vector<ip::Cidr> destinations;
+    for (std::size_t i = 0; i < std::min(peers_looked_at + 1, nodes.size()); ++i) {
+        const Node& peer = nodes[(request.seed + i) % nodes.size()];
+        if (&peer == &self)
+            continue;
+        for (const ip::Cidr& cidr : peer.pod_cidrs) {
+            destinations.push_back(cidr);
+            requests.push_back(netlink::get_route(cidr.network()));
+        }
+    }
+    const auto answers = route.exchange(requests);
+    if (std::ranges::any_of(answers, [](const auto& answer) { return answer.error.has_value(); }))
+        return false;
+    if (!netlink::to_route(answers[0].reply).local || !netlink::to_route(answers[1].reply).local)
+        return false;
+    for (std::size_t i = 0; i < destinations.size(); ++i) {
+        const netlink::Route found = netlink::to_route(answers[i + 2].reply).route;
+        if (found.destination != destinations[i] || found.source != endpoint ||
+            found.protocol != netlink::own_protocol)
+            return false;
+    }
+    return true;
+}
+
+void merge_into(std::vector<std::string>& devices, const std::vector<std::string>& more) {
+    for (const std::string& device : more)
+        if (std::ranges::find(devices, device) == devices.end())
+            devices.push_back(device);
+}
+
+} // namespace
+
+/// Lets those in who find the mesh standing, and one at a time of those who must change it.
+class Gate {
+  public:
+    Gate(netlink::Socket& route, const Request& request)
+        : route_(route), request_(request), fingerprint_(fingerprint(request)) {}
+
+    Standing enter() {
+        std::vector<std::string> changes;
+        // Whoever reconciled under the exclusive lock lets go of it for the shared one, and another
+        // may get in between: mostly one that finds all well, at worst one that wants another mesh.
+        constexpr int attempts = 5;
+        for (int i = 0; i < attempts; ++i) {
+            if (auto standing = enter_if_standing()) {
+                standing->changes_ = std::move(changes);
+                return *std::move(standing);
+            }
+            const netlink::Fd exclusive = lock(request_.state_dir, Mode::exclusive);
+            if (const auto stamp = valid_stamp(); !stamp || !stands(*stamp))
+                changes = change();
+        }
+        throw Conflict("others keep changing this host's mesh to another \"nodes\" list; give "
+                       "every configuration on this host the same one");
+    }
+
+  private:
+    std::optional<Stamp> valid_stamp() const {
+        auto stamp = read_stamp(request_.state_dir);
+        return stamp && stamp->fingerprint == fingerprint_ ? stamp : std::nullopt;
+    }
+
+    bool stands(const Stamp& stamp) const {
+        const Node* self = find_node(request_.nodes, stamp.self);
+        return self != nullptr && still_stands(route_, request_, *self);
+    }
+
+    std::optional<Standing> enter_if_standing() const {
+        Standing standing;
+        standing.lock_ = lock(request_.state_dir, Mode::shared);
+        const auto stamp = valid_stamp();
+        if (!stamp || !stands(*stamp))
+            return std::nullopt;
+        standing.self_ = *find_node(request_.nodes, stamp->self);
+        standing.pod_mtu_ = stamp->pod_mtu;
+        return standing;
+    }
+
+    std::vector<std::string> change() const {
+        Stamp stamp{.network = request_.settings.network,
+                    .fingerprint = fingerprint_,
+                    .host = host_identity(),
+                    .self = {},
+                    .forwarding_turned_on = {}};
+        if (const auto before = read_stamp(request_.state_dir); before && before->host == stamp.host) {
+            if (before->network != stamp.network)
+                throw Conflict("this host's mesh belongs to the network \"" + before->network +
+                               "\", and a host has one; use that network's name, or delete its pods "
+                               "first");
+            stamp.forwarding_turned_on = before->forwarding_turned_on;
+        }
+        // Should this fail half-way, the next caller must not take the old stamp's word.
+        Stamp unsure = stamp;
+        unsure.fingerprint.clear();
+        write_stamp(request_.state_dir, unsure);
+        Reconciled result =
+            reconcile(route_, request_.nodes, request_.node_name, request_.settings);
+        stamp.self = request_.nodes[result.self].name;
+        stamp.pod_mtu = result.pod_mtu;
+        merge_into(stamp.forwarding_turned_on, result.forwarding_turned_on);
+        write_stamp(request_.state_dir, stamp);
+        return std::move(result.changes);
+    }
+
+    netlink::Socket& route_;
+    const Request& request_;
+    std::string fingerprint_;
+};
+
+Standing stand(netlink::Socket& route, const Request& request) {
+    return Gate(route, request).enter();
+}
+
+std::vector<std::string> retire(netlink::Socket& route, const std::string& network,
+                                const std::filesystem::path& state_dir,
+                                const std::function<bool()>& unused) {
+    const netlink::Fd exclusive = lock(state_dir, Mode::exclusive);
+    if (!unused())
+        return {};
+    const auto stamp = read_stamp(state_dir);
+    if (stamp && stamp->network != network)
+        return {}; // another network's mesh has taken the place of this one's
+    const bool ours = stamp && stamp->host == host_identity();
+    auto lines = dismantle(route, network,
+                           ours ? stamp->forwarding_turned_on : std::vector<std::string>());
+    remove_stamp(state_dir);
+    return lines;
+}
+
+} // namespace mesh

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "mesh/reconcile.h"
+#include "netlink/fd.h"
+
+#include <filesystem>
+#include <functional>
+
+namespace mesh {
+
+/// The mesh of this host, standing, and kept from being dismantled for as long as this lives.
+class Standing {
+  public:
+    const Node& self() const { return self_; }
+    /// What a pod's link may carry, bytes.
+    std::uint32_t pod_mtu() const { return pod_mtu_; }
+    /// What had to be changed to make it stand; empty in the steady state.
+    const std::vector<std::string>& changes() const { return changes_; }
+
+  private:
+    friend class Gate;
+    netlink::Fd lock_;
+    Node self_;
+    std::uint32_t pod_mtu_ = 0;
+    std::vector<std::string> changes_;
+};
+
+struct Request {
+    std::vector<Node> nodes;
+    std::optional<std::string> node_name;
+    Settings settings;
+    std::filesystem::path state_dir;
+    /// Chooses which peers are looked at where there are many: any number, different each time.
+    std::uint64_t seed = 0;
+};
+
+/// Makes the mesh stand. In the steady state it changes nothing and asks the kernel for at most
+/// a handful of routes: a route goes with its device, with the device's being up and with its source
+/// address, so that asking for it asks for all of them. All peers are looked at where they are
+/// few, some, chosen by `seed`, where they are many. If anything is not as it was left, or
+/// anything else is wanted, it is reconciled, by one process at a time. Throws as
+/// reconcile does, and std::system_error where the state directory cannot be used.
+Standing stand(netlink::Socket& route, const Request& request);
+
+/// Dismantles the network's mesh if `unused` says, asked while no Standing lives, that nothing
+/// needs it any more. Waits for those that do. Returns what was removed. Throws as dismantle does.
+std::vector<std::string> retire(netlink::Socket& route, const std::string& network,
+                                const std::filesystem::path& state_dir,
+                                const std::function<bool()>& unused);
+
+} // namespace mesh

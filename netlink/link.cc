@@ -1,0 +1,191 @@
+#include "netlink/link.h"
+
+#include "netlink/message.h"
+#include "netlink/netns.h"
+#include "netlink/socket.h"
+
+#include <algorithm>
+#include <linux/if_link.h>
+#include <linux/ip.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/inet.h>
+#include <netlink/route/link/ipip.h>
+#include <netlink/route/link/veth.h>
+
+namespace netlink {
+
+namespace {
+
+using LinkObject = Owned<rtnl_link, rtnl_link_put>;
+
+LinkObject named_link(const std::string& name) {
+    LinkObject link(allocated(rtnl_link_alloc()));
+    rtnl_link_set_name(link.get(), name.c_str());
+    return link;
+}
+
+Request add_request(const LinkObject& link, std::string purpose) {
+    nl_msg* message = nullptr;
+    built(rtnl_link_build_add_request(link.get(), NLM_F_CREATE | NLM_F_EXCL, &message));
+    return {Message(message), std::move(purpose)};
+}
+
+Request change_request(const LinkObject& changes, std::string purpose) {
+    nl_msg* message = nullptr;
+    built(rtnl_link_build_change_request(changes.get(), changes.get(), 0, &message));
+    return {Message(message), std::move(purpose)};
+}
+
+void set_mac(rtnl_link* link, const ip::Mac& mac) {
+    const Addr address(allocated(nl_addr_build(AF_LLC, mac.bytes.data(), mac.bytes.size())));
+    rtnl_link_set_addr(link, address.get());
+}
+
+LinkObject tunnel_object(const TunnelDevice& tunnel) {
+    LinkObject link(allocated(rtnl_link_ipip_alloc()));
+    rtnl_link_set_name(link.get(), tunnel.name.c_str());
+    rtnl_link_set_ifalias(link.get(), tunnel.alias.c_str());
+    rtnl_link_set_mtu(link.get(), tunnel.mtu);
+    rtnl_link_set_flags(link.get(), IFF_UP);
+    const auto raw = [](const ip::Address& address) {
+        std::uint32_t value = 0;
+        std::ranges::copy(address.bytes(), reinterpret_cast<std::uint8_t*>(&value));
+        return value;
+    };
+    rtnl_link_ipip_set_local(link.get(), raw(tunnel.local));
+    rtnl_link_ipip_set_remote(link.get(), raw(tunnel.remote));
+    rtnl_link_ipip_set_ttl(link.get(), tunnel.ttl);
+    rtnl_link_ipip_set_pmtudisc(link.get(), 1);
+    return link;
+}
+
+Message by_name(int type, const std::string& name) {
+    Message message = make_message(type, 0, ifinfomsg{});
+    built(nla_put_string(message.get(), IFLA_IFNAME, name.c_str()));
+    return message;
+}
+
+// Counters make up most of the kernel's answer, and nobody here reads them.
+Message without_counters(Message message) {
+    built(nla_put_u32(message.get(), IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS));
+    return message;
+}
+
+ip::Address from_raw(std::uint32_t value) {
+    return ip::Address::from_bytes({reinterpret_cast<const std::uint8_t*>(&value), sizeof value});
+}
+
+} // namespace
+
+Request make_veth(const VethPair& pair, const Netns& pod) {
+    const LinkObject host(allocated(rtnl_link_veth_alloc()));
+    rtnl_link_set_name(host.get(), pair.host_name.c_str());
+    set_mac(host.get(), pair.host_mac);
+    const LinkObject peer(allocated(rtnl_link_veth_get_peer(host.get())));
+    rtnl_link_set_name(peer.get(), pair.pod_name.c_str());
+    rtnl_link_set_ns_fd(peer.get(), pod.fd());
+    set_mac(peer.get(), pair.pod_mac);
+    for (rtnl_link* end : {host.get(), peer.get()}) {
+        rtnl_link_set_mtu(end, pair.mtu);
+        // The kernel's default is a queue for each processor, paid for at creation and deletion.
+        rtnl_link_set_num_tx_queues(end, 1);
+        rtnl_link_set_num_rx_queues(end, 1);
+    }
+    return add_request(host, "make the link " + pair.host_name + " to the pod's " + pair.pod_name);
+}
+
+Request make_tunnel(const TunnelDevice& tunnel) {
+    return add_request(tunnel_object(tunnel), "make the tunnel " + tunnel.name + " to " +
+                                                  tunnel.remote.to_string());
+}
+
+Request change_tunnel(const TunnelDevice& tunnel) {
+    return change_request(tunnel_object(tunnel), "change the tunnel " + tunnel.name + " to " +
+                                                     tunnel.remote.to_string());
+}
+
+Request configure(const std::string& name, const LinkSettings& settings) {
+    const LinkObject changes = named_link(name);
+    if (settings.alias)
+        rtnl_link_set_ifalias(changes.get(), settings.alias->c_str());
+    if (settings.forwarding)
+        built(rtnl_link_inet_set_conf(changes.get(), IPV4_DEVCONF_FORWARDING,
+                                      *settings.forwarding ? 1 : 0));
+    if (settings.rp_filter)
+        built(rtnl_link_inet_set_conf(changes.get(), IPV4_DEVCONF_RP_FILTER,
+                                      static_cast<std::uint32_t>(*settings.rp_filter)));
+    if (settings.up)
+        rtnl_link_set_flags(changes.get(), IFF_UP);
+    return change_request(changes, "set up " + name);
+}
+
+Request without_ipv6_address(const std::string& name) {
+    Message message = by_name(RTM_SETLINK, name);
+    nlattr* families = allocated(nla_nest_start(message.get(), IFLA_AF_SPEC));
+    nlattr* inet6 = allocated(nla_nest_start(message.get(), AF_INET6));
+    built(nla_put_u8(message.get(), IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE));
+    nla_nest_end(message.get(), inet6);
+    nla_nest_end(message.get(), families);
+    return {std::move(message), "turn off IPv6 address generation on " + name, true};
+}
+
+Request get_link(const std::string& name) {
+    return {without_counters(by_name(RTM_GETLINK, name)), "find the link " + name};
+}
+
+Request get_link(int index) {
+    ifinfomsg header{};
+    header.ifi_index = index;
+    return {without_counters(make_message(RTM_GETLINK, 0, header)),
+            "find the link number " + std::to_string(index)};
+}
+
+Request delete_link(const std::string& name) {
+    return {by_name(RTM_DELLINK, name), "delete the link " + name};
+}
+
+Link to_link(const Message& reply) {
+    const auto object = to_object(reply.get());
+    auto* source = allocated(reinterpret_cast<rtnl_link*>(object.get()));
+    const auto text = [](const char* value) { return std::string(value == nullptr ? "" : value); };
+    Link link{
+        .index = rtnl_link_get_ifindex(source),
+        .name = text(rtnl_link_get_name(source)),
+        .kind = text(rtnl_link_get_type(source)),
+        .alias = text(rtnl_link_get_ifalias(source)),
+        .mac = {},
+        .mtu = rtnl_link_get_mtu(source),
+        .up = (rtnl_link_get_flags(source) & IFF_UP) != 0,
+        .peer_index = rtnl_link_get_link(source),
+        .local = {},
+        .remote = {},
+    };
+    if (nl_addr* mac = rtnl_link_get_addr(source); mac && nl_addr_get_len(mac) == link.mac.bytes.size())
+        std::copy_n(static_cast<const std::uint8_t*>(nl_addr_get_binary_addr(mac)),
+                    link.mac.bytes.size(), link.mac.bytes.begin());
+    std::uint32_t setting = 0;
+    if (rtnl_link_inet_get_conf(source, IPV4_DEVCONF_FORWARDING, &setting) == 0)
+        link.forwarding = setting != 0;
+    if (rtnl_link_inet_get_conf(source, IPV4_DEVCONF_RP_FILTER, &setting) == 0)
+        link.rp_filter = static_cast<int>(setting);
+    if (link.kind == "ipip") {
+        link.local = from_raw(rtnl_link_ipip_get_local(source));
+        link.remote = from_raw(rtnl_link_ipip_get_remote(source));
+        link.ttl = rtnl_link_ipip_get_ttl(source);
+        link.path_mtu_discovery = rtnl_link_ipip_get_pmtudisc(source) != 0;
+    }
+    return link;
+}
+
+std::vector<Link> dump_links(Socket& socket, const std::string& kind) {
+    Request request{without_counters(make_message(RTM_GETLINK, 0, ifinfomsg{})),
+                    "list the links of kind " + kind};
+    nlattr* info = allocated(nla_nest_start(request.message.get(), IFLA_LINKINFO));
+    built(nla_put_string(request.message.get(), IFLA_INFO_KIND, kind.c_str()));
+    nla_nest_end(request.message.get(), info);
+    return dump_all<Link>(socket, request, to_link, [&](const Link& link) { return link.kind == kind; });
+}
+
+} // namespace netlink

@@ -1,0 +1,93 @@
+#pragma once
+
+#include "ip/address.h"
+#include "ip/mac.h"
+#include "netlink/request.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace netlink {
+
+class Socket;
+class Netns;
+
+/// A network device as the kernel has it.
+struct Link {
+    int index = 0;
+    std::string name;
+    std::string kind; ///< "veth", "ipip", ...; empty for hardware
+    std::string alias;
+    ip::Mac mac;
+    std::uint32_t mtu = 0;
+    bool up = false;         ///< administratively, IFF_UP
+    int peer_index = 0;      ///< of a veth: the index of its other end, in that end's namespace
+    bool forwarding = false; ///< net.ipv4.conf.NAME.forwarding
+    int rp_filter = 0;       ///< net.ipv4.conf.NAME.rp_filter
+
+    // Of an ipip device.
+    std::optional<ip::Address> local;
+    std::optional<ip::Address> remote;
+    std::uint8_t ttl = 0;
+    bool path_mtu_discovery = false;
+};
+
+/// A pair of virtual Ethernet devices, one end here, the other born in the pod.
+struct VethPair {
+    std::string host_name;
+    std::string pod_name;
+    ip::Mac host_mac;
+    ip::Mac pod_mac;
+    std::uint32_t mtu;
+};
+
+/// A point-to-point IPv4-in-IPv4 tunnel device, RFC 2003.
+struct TunnelDevice {
+    std::string name;
+    std::string alias;
+    ip::Address local;
+    ip::Address remote;
+    std::uint8_t ttl;
+    std::uint32_t mtu;
+
+    bool operator==(const TunnelDevice&) const = default;
+};
+
+/// One message: both ends under their final names, the pod's end already in its namespace (a
+/// later move would cost a grace period of the kernel's). Both are down.
+Request make_veth(const VethPair& pair, const Netns& pod);
+
+/// The device is born up, with path MTU discovery (the outer header bears Don't Fragment), and
+/// without its alias, which the kernel takes for existing devices only: see `configure`.
+/// The kernel loads its module if it may.
+Request make_tunnel(const TunnelDevice& tunnel);
+
+/// Sets what differs between an existing device of that name and `tunnel`.
+Request change_tunnel(const TunnelDevice& tunnel);
+
+/// What can be set on an existing device besides its kind's own attributes.
+struct LinkSettings {
+    std::optional<std::string> alias = {};
+    std::optional<bool> forwarding = {}; ///< net.ipv4.conf.NAME.forwarding, without a file in /proc
+    std::optional<int> rp_filter = {};   ///< 1: drop what comes in here but would not be answered here
+    bool up = false;                     ///< bring it up
+};
+Request configure(const std::string& name, const LinkSettings& settings);
+
+/// Generates no IPv6 link-local address when the device comes up. It may fail: a kernel without
+/// IPv6 generates none anyway.
+Request without_ipv6_address(const std::string& name);
+
+Request get_link(const std::string& name);
+Request get_link(int index);
+Request delete_link(const std::string& name);
+
+/// What get_link found.
+Link to_link(const Message& reply);
+
+/// All links of a kind, filtered by the kernel. Grows with their number.
+std::vector<Link> dump_links(Socket& socket, const std::string& kind);
+
+} // namespace netlink

@@ -1,0 +1,76 @@
+#pragma once
+
+#include "ip/cidr.h"
+#include "netlink/socket.h"
+
+#include <memory>
+#include <new>
+#include <netlink/addr.h>
+#include <netlink/msg.h>
+#include <netlink/object.h>
+#include <string>
+#include <utility>
+#include <vector>
+
+// What the files of this room share to build and read messages with libnl. Not for other rooms.
+
+namespace netlink {
+
+/// Owns a libnl object of any type: `Owned<rtnl_link, rtnl_link_put>`.
+template <auto release>
+struct Release {
+    template <typename T>
+    void operator()(T* object) const {
+        release(object);
+    }
+};
+template <typename T, auto release>
+using Owned = std::unique_ptr<T, Release<release>>;
+
+/// libnl answers null only when memory is out.
+template <typename Pointer>
+Pointer* allocated(Pointer* pointer) {
+    if (pointer == nullptr)
+        throw std::bad_alloc();
+    return pointer;
+}
+
+/// libnl's own failures are those of building a message: no memory, no room.
+inline void built(int result) {
+    if (result < 0)
+        throw std::bad_alloc();
+}
+
+using Addr = Owned<nl_addr, nl_addr_put>;
+
+Addr to_addr(const ip::Address& address);
+Addr to_addr(const ip::Cidr& cidr);
+ip::Address from_addr(const nl_addr* address);
+
+/// An empty message of `type` with a family header of `size` bytes.
+template <typename Header>
+Message make_message(int type, int flags, const Header& header) {
+    Message message(allocated(nlmsg_alloc_simple(type, flags)));
+    built(nlmsg_append(message.get(), const_cast<Header*>(&header), sizeof header, NLMSG_ALIGNTO));
+    return message;
+}
+
+/// The libnl object in a message of NETLINK_ROUTE; null for one that libnl does not know.
+Owned<nl_object, nl_object_put> to_object(nl_msg* message);
+
+/// What `read` makes of each message of a dump and `keep` accepts.
+template <typename T, typename Keep>
+std::vector<T> dump_all(Socket& socket, const Request& request, T (*read)(const Message&),
+                        Keep keep) {
+    std::vector<T> found;
+    socket.dump(
+        request,
+        [&](const Message& message) {
+            if (T item = read(message); keep(item))
+                found.push_back(std::move(item));
+        },
+        [&] { found.clear(); });
+    return found;
+}
+
+} // namespace netlink

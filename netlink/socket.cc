@@ -1,0 +1,229 @@
+#include "netlink/socket.h"
+
+#include "netlink/message.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+namespace netlink {
+
+namespace {
+
+// As many requests a system call as keep their answers well inside the receive buffer.
+constexpr std::size_t chunk = 64;
+constexpr int kernel_buffer = 4 << 20;
+constexpr std::size_t dump_buffer = 64 << 10;
+
+void enable(int fd, int option) {
+    const int on = 1;
+    // Kernels before 4.20 lack strict checking; all that is lost with any of these is comfort.
+    ::setsockopt(fd, SOL_NETLINK, option, &on, sizeof on);
+}
+
+Error error_of(const nlmsghdr* header, const std::string& purpose) {
+    const auto* report = static_cast<const nlmsgerr*>(nlmsg_data(header));
+    std::string reason;
+    if (header->nlmsg_flags & NLM_F_ACK_TLVS) {
+        // Behind the header of the request or, uncapped, behind the whole of it.
+        std::size_t skip = sizeof *report;
+        if (!(header->nlmsg_flags & NLM_F_CAPPED))
+            skip += report->msg.nlmsg_len - sizeof report->msg;
+        skip = NLMSG_ALIGN(skip);
+        const auto length = static_cast<std::size_t>(nlmsg_datalen(header));
+        if (skip < length) {
+            auto* first = reinterpret_cast<nlattr*>(static_cast<char*>(nlmsg_data(header)) + skip);
+            if (const nlattr* text =
+                    nla_find(first, static_cast<int>(length - skip), NLMSGERR_ATTR_MSG))
+                reason = nla_get_string(text);
+        }
+    }
+    return {-report->error, purpose, reason};
+}
+
+} // namespace
+
+Socket::Socket(int protocol)
+    : fd_(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol)), protocol_(protocol),
+      buffer_(dump_buffer) {
+    if (!fd_)
+        fail("open a netlink socket");
+    enable(fd_.get(), NETLINK_EXT_ACK);
+    enable(fd_.get(), NETLINK_CAP_ACK);
+    enable(fd_.get(), NETLINK_GET_STRICT_CHK);
+    // Sizes are limits, not reservations; without the privilege the system's own stay.
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kernel_buffer, sizeof kernel_buffer);
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUFFORCE, &kernel_buffer, sizeof kernel_buffer);
+}
+
+void Socket::send(const Request* requests, std::size_t count, Kind kind) {
+    const bool batch = kind == Kind::batch;
+    std::vector<iovec> parts;
+    parts.reserve(count + 2);
+    struct {
+        nlmsghdr header;
+        nfgenmsg body;
+    } begin{}, end{};
+    if (batch) {
+        begin.header = {sizeof begin, NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, sequence_++, 0};
+        begin.body = {AF_UNSPEC, NFNETLINK_V0, htons(NFNL_SUBSYS_NFTABLES)};
+        parts.push_back({&begin, sizeof begin});
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        nlmsghdr* header = nlmsg_hdr(requests[i].message.get());
+        header->nlmsg_seq = sequence_++;
+        header->nlmsg_flags |= NLM_F_REQUEST;
+        if (i + 1 == count && kind != Kind::dump)
+            header->nlmsg_flags |= NLM_F_ACK;
+        parts.push_back({header, header->nlmsg_len});
+    }
+    if (batch) {
+        end = begin;
+        end.header.nlmsg_type = NFNL_MSG_BATCH_END;
+        end.header.nlmsg_seq = sequence_++;
+        parts.push_back({&end, sizeof end});
+    }
+    sockaddr_nl kernel{};
+    kernel.nl_family = AF_NETLINK;
+    msghdr message{};
+    message.msg_name = &kernel;
+    message.msg_namelen = sizeof kernel;
+    message.msg_iov = parts.data();
+    message.msg_iovlen = parts.size();
+    while (::sendmsg(fd_.get(), &message, 0) < 0)
+        if (errno != EINTR)
+            fail(requests[0].purpose);
+}
+
+bool Socket::receive(bool wait, const std::string& purpose) {
+    for (;;) {
+        const ssize_t size = ::recv(fd_.get(), buffer_.data(), buffer_.size(),
+                                    (wait ? 0 : MSG_DONTWAIT) | MSG_TRUNC);
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size < 0 && errno == EAGAIN)
+            return false;
+        if (size < 0)
+            fail(purpose);
+        if (static_cast<std::size_t>(size) > buffer_.size())
+            throw Error(EMSGSIZE, purpose, "the kernel's answer is too long");
+        received_ = static_cast<std::size_t>(size);
+        return true;
+    }
+}
+
+std::vector<Socket::Answer> Socket::exchange_chunk(const Request* requests, std::size_t count,
+                                                   Kind kind) {
+    const bool batch = kind == Kind::batch;
+    std::vector<Answer> answers(count);
+    const std::uint32_t first = sequence_ + (batch ? 1 : 0);
+    send(requests, count, kind);
+    bool acknowledged = false;
+    bool failed = false;
+    // All answers are there when sendmsg returns: waiting for one that does not come would hang.
+    while (!acknowledged && receive(false, requests[0].purpose)) {
+        int left = static_cast<int>(received_);
+        for (auto* header = reinterpret_cast<nlmsghdr*>(buffer_.data()); nlmsg_ok(header, left);
+             header = nlmsg_next(header, &left)) {
+            // A batch that fails as a whole is answered under the number of its beginning.
+            const bool whole = batch && header->nlmsg_seq == first - 1;
+            const std::size_t at = whole ? 0 : header->nlmsg_seq - first;
+            if (at >= count)
+                continue; // left over from a dump that was given up
+            Answer& answer = answers[at];
+            if (header->nlmsg_type != NLMSG_ERROR) {
+                answer.reply.reset(allocated(nlmsg_convert(header)));
+                continue;
+            }
+            if (static_cast<const nlmsgerr*>(nlmsg_data(header))->error != 0) {
+                failed = true;
+                if (!answer.error)
+                    answer.error = error_of(header, requests[at].purpose);
+            }
+            acknowledged = acknowledged || (at == count - 1 && !batch);
+        }
+    }
+    if (!acknowledged && !failed && !batch)
+        throw Error(EPROTO, requests[count - 1].purpose, "the kernel did not answer");
+    return answers;
+}
+
+std::vector<Socket::Answer> Socket::exchange(const std::vector<Request>& requests) {
+    std::vector<Answer> answers;
+    answers.reserve(requests.size());
+    for (std::size_t done = 0; done < requests.size(); done += chunk) {
+        auto part =
+            exchange_chunk(&requests[done], std::min(chunk, requests.size() - done), Kind::pipeline);
+        std::ranges::move(part, std::back_inserter(answers));
+    }
+    return answers;
+}
+
+void Socket::run(const std::vector<Request>& requests) {
+    const auto answers = exchange(requests);
+    for (std::size_t i = 0; i < answers.size(); ++i)
+        if (answers[i].error && !requests[i].may_fail)
+            throw *answers[i].error;
+}
+
+void Socket::run(Request request) {
+    const auto answers = exchange_chunk(&request, 1, Kind::pipeline);
+    if (answers[0].error)
+        throw *answers[0].error;
+}
+
+Message Socket::find(Request request) {
+    auto answers = exchange_chunk(&request, 1, Kind::pipeline);
+    if (const auto& error = answers[0].error) {
+        constexpr std::array absent{ENODEV, ENOENT, ESRCH, ENETUNREACH, EHOSTUNREACH};
+        if (std::ranges::find(absent, error->number()) == absent.end())
+            throw *error;
+        return nullptr;
+    }
+    return std::move(answers[0].reply);
+}
+
+void Socket::transact(const std::vector<Request>& requests) {
+    for (const Answer& answer : exchange_chunk(requests.data(), requests.size(), Kind::batch))
+        if (answer.error)
+            throw *answer.error;
+}
+
+void Socket::dump(const Request& request, const std::function<void(const Message&)>& each,
+                  const std::function<void()>& restart) {
+    for (;;) {
+        const std::uint32_t sequence = sequence_;
+        nlmsg_hdr(request.message.get())->nlmsg_flags |= NLM_F_DUMP;
+        send(&request, 1, Kind::dump);
+        bool interrupted = false;
+        for (bool done = false; !done;) {
+            receive(true, request.purpose);
+            int left = static_cast<int>(received_);
+            for (auto* header = reinterpret_cast<nlmsghdr*>(buffer_.data()); nlmsg_ok(header, left);
+                 header = nlmsg_next(header, &left)) {
+                if (header->nlmsg_seq != sequence)
+                    continue;
+                interrupted = interrupted || (header->nlmsg_flags & NLM_F_DUMP_INTR);
+                if (header->nlmsg_type == NLMSG_ERROR)
+                    throw error_of(header, request.purpose);
+                if (header->nlmsg_type == NLMSG_DONE) {
+                    done = true;
+                    const int result = *static_cast<const int*>(nlmsg_data(header));
+                    if (nlmsg_datalen(header) >= static_cast<int>(sizeof result) && result < 0)
+                        throw Error(-result, request.purpose);
+                } else {
+                    const Message message(allocated(nlmsg_convert(header)));
+                    each(message);
+                }
+            }
+        }
+        if (!interrupted)
+            return;
+        restart();
+    }
+}
+
+} // namespace netlink

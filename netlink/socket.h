@@ -1,0 +1,70 @@
+#pragma once
+
+#include "netlink/error.h"
+#include "netlink/fd.h"
+#include "netlink/request.h"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+struct nlmsghdr;
+
+namespace netlink {
+
+/// A netlink socket: it speaks to the network namespace in which it was opened, wherever the
+/// thread that uses it is.
+///
+/// Requests are pipelined: any number in one system call. The kernel works through them in
+/// order within sendmsg(2) and answers each that fails, so only the last asks for an
+/// acknowledgement: that it came proves that all before it were done. A request that fails does
+/// not keep the kernel from those behind it.
+///
+/// Not for use by two threads at once.
+class Socket {
+  public:
+    /// `protocol` is NETLINK_ROUTE (0) or another of netlink(7). Throws Error.
+    explicit Socket(int protocol = 0);
+
+    /// How one request went.
+    struct Answer {
+        std::optional<Error> error;
+        Message reply; ///< what a GET request asked for
+    };
+
+    /// Sends the requests and collects an answer for each, in order. Throws Error only where
+    /// the conversation itself fails.
+    std::vector<Answer> exchange(const std::vector<Request>& requests);
+
+    /// The same; throws the error of the first request that failed and may not, after all were
+    /// sent.
+    void run(const std::vector<Request>& requests);
+    void run(Request request);
+
+    /// A single GET request. None where the kernel has no such thing: no device, no table,
+    /// no route.
+    Message find(Request request);
+
+    /// The requests as one indivisible netfilter batch: all or none of them take effect.
+    void transact(const std::vector<Request>& requests);
+
+    /// A dump: calls `each` with every message. One that the kernel reports as interrupted by a
+    /// change (NLM_F_DUMP_INTR) is repeated: `restart` is called, then `each` from the beginning.
+    void dump(const Request& request, const std::function<void(const Message&)>& each,
+              const std::function<void()>& restart);
+
+  private:
+    enum class Kind { pipeline, batch, dump };
+    std::vector<Answer> exchange_chunk(const Request* requests, std::size_t count, Kind kind);
+    void send(const Request* requests, std::size_t count, Kind kind);
+    bool receive(bool wait, const std::string& purpose);
+
+    Fd fd_;
+    int protocol_;
+    std::uint32_t sequence_ = 0;
+    std::vector<char> buffer_;
+    std::size_t received_ = 0;
+};
+
+} // namespace netlink

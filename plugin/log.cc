@@ -1,0 +1,47 @@
+#include "plugin/log.h"
+
+#include "json/field.h"
+
+#include <memory>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
+namespace plugin {
+
+namespace {
+
+// Not spdlog's registry: its default logger writes to standard output, and every ADD would pay for it.
+std::unique_ptr<spdlog::logger>& logger() {
+    static std::unique_ptr<spdlog::logger> instance;
+    return instance;
+}
+
+void write(spdlog::level::level_enum level, const std::string& line) {
+    if (!logger())
+        open_log({}, "info");
+    logger()->log(level, line);
+}
+
+} // namespace
+
+void open_log(const std::string& file, const std::string& level) {
+    spdlog::sink_ptr sink;
+    try {
+        if (file.empty())
+            sink = std::make_shared<spdlog::sinks::stderr_sink_st>();
+        else
+            sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(file);
+    } catch (const spdlog::spdlog_ex& error) {
+        throw json::FieldError("logFile: \"" + file + "\" cannot be opened: " + error.what());
+    }
+    logger() = std::make_unique<spdlog::logger>("ipip", std::move(sink));
+    logger()->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %n[%P] %l: %v");
+    logger()->set_level(spdlog::level::from_str(level));
+}
+
+void log_info(const std::string& line) { write(spdlog::level::info, line); }
+void log_warning(const std::string& line) { write(spdlog::level::warn, line); }
+void log_error(const std::string& line) { write(spdlog::level::err, line); }
+
+} // namespace plugin

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "ip/mac.h"
+#include "plugin/environment.h"
+
+#include <string>
+
+namespace plugin {
+
+// What a pod's wiring is called is computed from the attachment alone, so that DEL finds it
+// without any state.
+
+/// The host end of the pod's link: "veth" and 11 hexadecimal digits.
+std::string host_link_name(const std::string& network, const std::string& container,
+                           const std::string& interface);
+
+enum class End { host, pod };
+
+/// A locally administered address (IEEE 802-2014 section 8.4) for one end of the link. Being set, it
+/// is left alone by those who would make up another, such as systemd-udevd.
+ip::Mac link_mac(const std::string& network, const std::string& container,
+                 const std::string& interface, End end);
+
+/// The host end's alias, for people: "podnet: default/web-0 eth0", or with the container's ID where
+/// the runtime does not name the pod.
+std::string host_link_alias(const std::string& network, const Environment& environment);
+
+} // namespace plugin

@@ -1,0 +1,20 @@
+#include "plugin/retire.h"
+
+#include "ipam/store.h"
+#include "mesh/standing.h"
+#include "plugin/log.h"
+
+namespace plugin {
+
+void retire_mesh_if_unused(const Identity& identity) {
+    if (!identity.owns_mesh)
+        return;
+    const auto unused = [&] { return ipam::Store(identity.state_dir).empty(identity.network); };
+    if (!unused()) // asked once more under the lock, where the answer lasts
+        return;
+    netlink::Socket route;
+    for (const std::string& line : mesh::retire(route, identity.network, identity.state_dir, unused))
+        log_info(line);
+}
+
+} // namespace plugin
