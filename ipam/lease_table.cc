@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <utility>
 
@@ -83,15 +85,9 @@ std::string last_given_key(const std::string& network, const RangeSet& set) {
 }
 
 KnownAddress known(const ip::Address& address, std::string_view value) {
-    KnownAddress result{
-        .address = address, .since = read_time(value), .container = {}, .interface = {}};
-    if (value.size() > time_size) {
-        const std::string_view holder = value.substr(time_size);
-        const std::size_t end = std::min(holder.find('\0'), holder.size() - 1);
-        result.container = holder.substr(0, end);
-        result.interface = holder.substr(end + 1);
-    }
-    return result;
+    if (value.size() < time_size)
+        throw StoreError("a lease cannot be read: it ends too early");
+    return {.address = address, .since = read_time(value), .holder = value.substr(time_size)};
 }
 
 } // namespace

@@ -19,10 +19,11 @@ using BootTime = std::chrono::nanoseconds;
 struct KnownAddress {
     ip::Address address;
     BootTime since;
-    std::string_view container; ///< empty: resting
-    std::string_view interface; ///< both good until the next write
+    std::string_view holder; ///< container NUL interface, empty: resting; good until the next write
 
-    bool leased() const { return !container.empty(); }
+    bool leased() const { return !holder.empty(); }
+    std::string container() const { return std::string(holder.substr(0, holder.find('\0'))); }
+    std::string interface() const { return std::string(holder.substr(holder.find('\0') + 1)); }
     bool rested(BootTime now) const { return !leased() && now - since >= Store::rest; }
 };
 

@@ -79,8 +79,8 @@ std::vector<std::optional<ip::Address>> by_set(const Store::Wish& wish) {
     return result;
 }
 
-std::string describe(std::string_view container, std::string_view interface) {
-    return "interface " + std::string(interface) + " of container " + std::string(container);
+std::string describe(const std::string& container, const std::string& interface) {
+    return "interface " + interface + " of container " + container;
 }
 
 /// Of the addresses that its owner has and that no other set has kept, the one to keep for `set`:
@@ -109,14 +109,14 @@ void require_available(const Search& search, const ip::Address& address) {
     const auto known = search.table.find(search.network, address);
     if (known && known->leased())
         throw Unavailable(address.to_string() + " is held by " +
-                          describe(known->container, known->interface) + mend);
+                          describe(known->container(), known->interface()) + mend);
     if (search.in_use && search.in_use(address))
         throw Unavailable(address.to_string() + " is used by something else" + mend);
 }
 
 Lease lease(const std::string& network, const KnownAddress& known) {
     return {.address = known.address,
-            .owner = {network, std::string(known.container), std::string(known.interface)},
+            .owner = {network, known.container(), known.interface()},
             .since = std::chrono::floor<std::chrono::seconds>(known.since)};
 }
 

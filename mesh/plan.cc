@@ -95,7 +95,8 @@ class Planner {
             changes_.configure.push_back({device.name,
                                           {.alias = device.alias,
                                            .forwarding = true,
-                                           .rp_filter = rp_filter}});
+                                           .rp_filter = rp_filter,
+                                           .up = true}});
         const int index = link == nullptr ? 0 : link->index;
         want_address(device.name, {.link = index,
                                    .local = tunnel.endpoint,

@@ -48,7 +48,6 @@ LinkObject tunnel_object(const TunnelDevice& tunnel) {
     rtnl_link_set_name(link.get(), tunnel.name.c_str());
     rtnl_link_set_ifalias(link.get(), tunnel.alias.c_str());
     rtnl_link_set_mtu(link.get(), tunnel.mtu);
-    rtnl_link_set_flags(link.get(), IFF_UP);
     const auto raw = [](const ip::Address& address) {
         std::uint32_t value = 0;
         std::ranges::copy(address.bytes(), reinterpret_cast<std::uint8_t*>(&value));
@@ -102,7 +101,9 @@ Request make_tunnel(const TunnelDevice& tunnel) {
 }
 
 Request change_tunnel(const TunnelDevice& tunnel) {
-    return change_request(tunnel_object(tunnel), "change the tunnel " + tunnel.name + " to " +
+    const LinkObject changes = tunnel_object(tunnel);
+    rtnl_link_set_flags(changes.get(), IFF_UP);
+    return change_request(changes, "change the tunnel " + tunnel.name + " to " +
                                                      tunnel.remote.to_string());
 }
 

@@ -59,12 +59,12 @@ struct TunnelDevice {
 /// later move would cost a grace period of the kernel's). Both are down.
 Request make_veth(const VethPair& pair, const Netns& pod);
 
-/// The device is born up, with path MTU discovery (the outer header bears Don't Fragment), and
-/// without its alias, which the kernel takes for existing devices only: see `configure`.
+/// The device is made with path MTU discovery (the outer header bears Don't Fragment). It is down
+/// and without its alias, which the kernel takes for existing devices only: see `configure`.
 /// The kernel loads its module if it may.
 Request make_tunnel(const TunnelDevice& tunnel);
 
-/// Sets what differs between an existing device of that name and `tunnel`.
+/// Gives an existing device of that name all that `tunnel` says, and brings it up.
 Request change_tunnel(const TunnelDevice& tunnel);
 
 /// What can be set on an existing device besides its kind's own attributes.
