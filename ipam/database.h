@@ -30,7 +30,7 @@ namespace ipam {
 /// is over, and is not read again.
 class Database {
   public:
-    /// Address space, not memory; the file grows up to it, which is some two million leases.
+    /// Address space, not memory; the file grows up to it, which is over three million leases.
     static constexpr std::size_t default_capacity = std::size_t{1} << 30;
 
     /// Opens `path`; an empty or missing file becomes a database. Throws StoreError.

@@ -209,10 +209,12 @@ void LeaseTable::Walk::read() {
     at_ = known(read_address(address), cursor_.value());
 }
 
-LeaseTable::RestingWalk::RestingWalk(const LeaseTable& table, std::string network)
+LeaseTable::RestingWalk::RestingWalk(const LeaseTable& table, std::string network, BootTime from)
     : cursor_(table.transaction_), network_(std::move(network)) {
     network_ += '\0';
-    cursor_.seek("q");
+    std::string first = "q";
+    append_time(first, from);
+    cursor_.seek(first);
     read();
 }
 

@@ -90,10 +90,11 @@ class LeaseTable {
         std::optional<KnownAddress> at_;
     };
 
-    /// The resting addresses of a network, the longest rested first. As Walk.
+    /// The addresses of a network that rest since `from` or later, the longest rested first. As
+    /// Walk.
     class RestingWalk {
       public:
-        RestingWalk(const LeaseTable& table, std::string network);
+        RestingWalk(const LeaseTable& table, std::string network, BootTime from = {});
 
         const std::optional<ip::Address>& at() const { return at_; }
         void next();

@@ -58,8 +58,10 @@ std::optional<ip::Address> first_free(const Search& search, const Span& span, Ta
     return std::nullopt;
 }
 
+/// Of those that first_free() passed over because they rest.
 std::optional<ip::Address> longest_resting(const Search& search, Tally& tally) {
-    for (LeaseTable::RestingWalk resting(search.table, search.network); resting.at();
+    const BootTime since = std::max(search.now - Store::rest + BootTime(1), BootTime(0));
+    for (LeaseTable::RestingWalk resting(search.table, search.network, since); resting.at();
          resting.next()) {
         const ip::Address& address = *resting.at();
         if (!contains(search.set, address) || is_reserved(search.set, address))
@@ -76,7 +78,7 @@ std::string why(const Tally& tally) {
     if (tally.leased == all)
         return "all " + std::to_string(all) + " are leased";
     std::string result =
-        "of " + std::to_string(all) + ", " + std::to_string(tally.leased) + " are leased";
+        "of " + std::to_string(all) + ", " + std::to_string(tally.leased) + " leased";
     if (tally.reserved > 0)
         result += ", " + std::to_string(tally.reserved) + " reserved";
     if (tally.in_use > 0)

@@ -2,15 +2,57 @@
 
 namespace json {
 
+namespace {
+
+constexpr std::size_t deepest = 64; // the library copies and writes nested values by recursion
+constexpr std::size_t longest_value = 80;
+constexpr std::size_t longest_sentence = 400;
+
+void refuse_deep(std::string_view text) {
+    std::size_t depth = 0;
+    bool quoted = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (c == '"')
+            quoted = !quoted;
+        else if (quoted && c == '\\')
+            ++i;
+        else if (!quoted && (c == '[' || c == '{') && ++depth > deepest)
+            throw SyntaxError("lists and objects are nested more than " + std::to_string(deepest) +
+                              " deep at byte " + std::to_string(i + 1));
+        else if (!quoted && (c == ']' || c == '}') && depth > 0)
+            --depth;
+    }
+}
+
+/// The position at or before `position` at which no UTF-8 character is cut.
+std::size_t whole(std::string_view text, std::size_t position) {
+    while (position > 0 && (static_cast<unsigned char>(text[position]) & 0xc0) == 0x80)
+        --position;
+    return position;
+}
+
+/// A long sentence without its middle: what is wrong begins it, and the mend ends it.
+std::string shortened(std::string_view sentence) {
+    if (sentence.size() <= longest_sentence)
+        return std::string(sentence);
+    const std::size_t half = longest_sentence / 2;
+    return std::string(sentence.substr(0, whole(sentence, half))) + "..." +
+           std::string(sentence.substr(whole(sentence, sentence.size() - half)));
+}
+
+} // namespace
+
 Value parse(std::string_view text) {
+    refuse_deep(text);
     try {
         return Value::parse(text);
-    } catch (const Value::parse_error& error) {
+    } catch (const Value::exception& error) { // a syntax error, or a number beyond all types
         // The library's sentence begins with its own tag in brackets, of no use to a reader.
         std::string_view sentence = error.what();
         if (const auto end = sentence.find("] "); end != std::string_view::npos)
             sentence.remove_prefix(end + 2);
-        throw SyntaxError(std::string(sentence));
+        throw SyntaxError(shortened(sentence));
     }
 }
 
@@ -71,7 +113,7 @@ const Value& Field::object() const {
 
 void Field::fail(std::string_view sentence) const {
     throw FieldError((path_.empty() ? std::string("the document") : path_) + ": " +
-                     std::string(sentence));
+                     shortened(sentence));
 }
 
 void Field::unsupported(std::string_view sentence) const {
@@ -79,11 +121,10 @@ void Field::unsupported(std::string_view sentence) const {
 }
 
 std::string Field::shown() const {
-    constexpr std::size_t longest = 80;
     // Bytes that are not UTF-8 cannot be dumped as they are.
     std::string text = value_.dump(-1, ' ', false, Value::error_handler_t::replace);
-    if (text.size() > longest)
-        text = text.substr(0, longest) + "...";
+    if (text.size() > longest_value)
+        text = text.substr(0, whole(text, longest_value)) + "...";
     return text;
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <map>
 #include <utility>
 
 namespace mesh {
@@ -123,6 +124,28 @@ void refuse_clashes(std::vector<std::pair<Value, json::Field>> values, Clash cla
     }
 }
 
+/// What is sent to a peer whose address is a pod's would enter the tunnel that is to carry it.
+void refuse_inside(const std::vector<std::pair<ip::Address, json::Field>>& addresses,
+                   const std::vector<std::pair<ip::Cidr, json::Field>>& apart) {
+    const std::map<ip::Cidr, json::Field> sorted(apart.begin(), apart.end());
+    for (const auto& [address, field] : addresses) {
+        auto home = sorted.upper_bound(ip::Cidr::host(address));
+        if (home != sorted.begin() && (--home)->first.contains(address))
+            field.fail(field.shown() + " lies in the pod network " + home->second.path() + ", " +
+                       home->second.shown() + "; give an address outside of all podCIDRs");
+    }
+}
+
+std::string local_addresses(const std::vector<ip::Address>& local) {
+    constexpr std::size_t most = 4;
+    std::string list;
+    std::size_t count = 0;
+    for (const ip::Address& address : local)
+        if (!is_special(ip::Cidr::host(address)) && ++count <= most)
+            list += (list.empty() ? "" : ", ") + address.to_string();
+    return count == 0 ? "it has none" : count > most ? list + ", ..." : list;
+}
+
 } // namespace
 
 std::optional<ip::Address> address_in(ip::Family family, const std::vector<ip::Address>& addresses) {
@@ -153,13 +176,14 @@ std::vector<Node> read_nodes(const json::Field& list) {
     if (nodes.empty())
         list.fail("[] holds no node; list every node of the cluster, this one too");
     refuse_clashes(std::move(names), std::equal_to<>(), "is a node already, give each its own name:");
-    refuse_clashes(std::move(addresses), std::equal_to<>(),
+    refuse_clashes(addresses, std::equal_to<>(),
                    "belongs to another node, give each its own:");
     // Blocks are nested or apart: sorted by network, one that lies in another has that one, or a
     // third that lies in it too, right before it. So neighbours are all that need comparing.
     refuse_clashes(
-        std::move(cidrs), [](const ip::Cidr& a, const ip::Cidr& b) { return a.overlaps(b); },
+        cidrs, [](const ip::Cidr& a, const ip::Cidr& b) { return a.overlaps(b); },
         "overlaps another pod network, give each node its own:");
+    refuse_inside(addresses, cidrs);
     return nodes;
 }
 
@@ -182,8 +206,8 @@ std::size_t find_self(const std::vector<Node>& nodes, const std::optional<std::s
     if (node_name)
         throw json::FieldError("nodeName: \"" + *node_name + "\" is no node of the list; add it "
                                "to nodes or correct the name");
-    throw json::FieldError("nodes: no entry has an address of this host; add this host, or name "
-                           "its entry with nodeName");
+    throw json::FieldError("nodes: no entry has an address of this host (" + local_addresses(local) +
+                           "); add this host, or name its entry with nodeName");
 }
 
 } // namespace mesh

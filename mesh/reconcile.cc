@@ -84,15 +84,17 @@ std::uint32_t least_mtu(const Wanted& wanted, const Settings& settings, std::uin
 }
 
 /// Pods' packets to and from outside the mesh pass these devices as well.
-std::vector<std::string> turn_on_forwarding(const std::set<std::string>& devices) {
-    std::vector<std::string> turned_on;
-    for (const std::string& device : devices) {
-        if (device == "lo" || netlink::forwarding(device) != false)
-            continue;
+std::vector<std::string> turn_on_forwarding(const std::set<std::string>& devices,
+                                            const ForwardingNote& note) {
+    std::vector<std::string> off;
+    for (const std::string& device : devices)
+        if (device != "lo" && netlink::forwarding(device) == false)
+            off.push_back(device);
+    if (note && !off.empty())
+        note(off);
+    for (const std::string& device : off)
         netlink::set_forwarding(device, true);
-        turned_on.push_back(device);
-    }
-    return turned_on;
+    return off;
 }
 
 bool set_masquerade(const std::vector<Node>& nodes, const Node& self, bool wanted) {
@@ -107,7 +109,8 @@ bool set_masquerade(const std::vector<Node>& nodes, const Node& self, bool wante
 } // namespace
 
 Reconciled reconcile(netlink::Socket& route, const std::vector<Node>& nodes,
-                     const std::optional<std::string>& node_name, const Settings& settings) {
+                     const std::optional<std::string>& node_name, const Settings& settings,
+                     const ForwardingNote& note_forwarding) {
     const Observed observed = observe(route);
     const std::size_t self_index = find_self(nodes, node_name, locals(observed));
     const Node& self = nodes[self_index];
@@ -128,7 +131,7 @@ Reconciled reconcile(netlink::Socket& route, const std::vector<Node>& nodes,
 
     Reconciled result{.self = self_index,
                       .pod_mtu = least_mtu(wanted, settings, own.mtu),
-                      .forwarding_turned_on = turn_on_forwarding(underlay.devices),
+                      .forwarding_turned_on = turn_on_forwarding(underlay.devices, note_forwarding),
                       .changes = describe(changes)};
     for (const std::string& device : result.forwarding_turned_on)
         result.changes.push_back("turned on forwarding on " + device);

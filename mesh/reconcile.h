@@ -4,6 +4,7 @@
 #include "netlink/socket.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,11 +24,15 @@ struct Reconciled {
     std::size_t self; ///< which of the nodes this host is
     /// The largest packet that fits every tunnel, and so what a pod's link may carry; bytes.
     std::uint32_t pod_mtu;
-    /// Devices whose forwarding was off and is on now, for `dismantle` to put back.
+    /// Devices whose forwarding was off and is on now.
     std::vector<std::string> forwarding_turned_on;
     /// What was changed, a line each, such as "made the tunnel ipip-ac10057f (podnet/host2) ...".
     std::vector<std::string> changes;
 };
+
+/// Told which devices' forwarding is about to be turned on, so that it can be turned off again
+/// by `dismantle` whatever happens in between.
+using ForwardingNote = std::function<void(const std::vector<std::string>& devices)>;
 
 /// Makes the kernel's tunnels, endpoint, routes and masquerade rule those that `nodes` want: what
 /// is missing comes, what differs changes, what is ours and no longer wanted goes; nothing else is
@@ -36,7 +41,8 @@ struct Reconciled {
 /// namespace. Throws json::FieldError where `nodes` and host do not fit (find_self), Conflict,
 /// netlink::Error; in the latter two cases part of it may be done, and the next call does the rest.
 Reconciled reconcile(netlink::Socket& route, const std::vector<Node>& nodes,
-                     const std::optional<std::string>& node_name, const Settings& settings);
+                     const std::optional<std::string>& node_name, const Settings& settings,
+                     const ForwardingNote& note_forwarding = {});
 
 /// Removes all of the network's mesh from this host and turns forwarding off again on the devices
 /// named. Returns what was removed, a line each. Throws as reconcile does.

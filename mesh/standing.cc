@@ -86,10 +86,12 @@ bool still_stands(netlink::Socket& route, const Request& request, const Node& se
     requests.push_back(netlink::get_route(endpoint));
     requests.push_back(netlink::get_route(*address_in(ip::Family::v4, self.addresses)));
     std::vector<ip::Cidr> destinations;
-    for (std::size_t i = 0; i < std::min(peers_looked_at + 1, nodes.size()); ++i) {
+    std::size_t looked_at = 0;
+    for (std::size_t i = 0; i < nodes.size() && looked_at < peers_looked_at; ++i) {
         const Node& peer = nodes[(request.seed + i) % nodes.size()];
         if (&peer == &self)
             continue;
+        ++looked_at;
         for (const ip::Cidr& cidr : peer.pod_cidrs) {
             destinations.push_back(cidr);
             requests.push_back(netlink::get_route(cidr.network()));
@@ -165,7 +167,7 @@ class Gate {
 
     std::vector<std::string> change() const {
         Stamp stamp{.network = request_.settings.network,
-                    .fingerprint = fingerprint_,
+                    .fingerprint = {},
                     .host = host_identity(),
                     .self = {},
                     .forwarding_turned_on = {}};
@@ -176,15 +178,18 @@ class Gate {
                                "first");
             stamp.forwarding_turned_on = before->forwarding_turned_on;
         }
-        // Should this fail half-way, the next caller must not take the old stamp's word.
-        Stamp unsure = stamp;
-        unsure.fingerprint.clear();
-        write_stamp(request_.state_dir, unsure);
-        Reconciled result =
-            reconcile(route_, request_.nodes, request_.node_name, request_.settings);
+        // Should this fail half-way, the next caller must not take the old stamp's word, but must
+        // know what there is to put back.
+        write_stamp(request_.state_dir, stamp);
+        const auto note_forwarding = [&](const std::vector<std::string>& devices) {
+            merge_into(stamp.forwarding_turned_on, devices);
+            write_stamp(request_.state_dir, stamp);
+        };
+        Reconciled result = reconcile(route_, request_.nodes, request_.node_name,
+                                      request_.settings, note_forwarding);
+        stamp.fingerprint = fingerprint_;
         stamp.self = request_.nodes[result.self].name;
         stamp.pod_mtu = result.pod_mtu;
-        merge_into(stamp.forwarding_turned_on, result.forwarding_turned_on);
         write_stamp(request_.state_dir, stamp);
         return std::move(result.changes);
     }

@@ -38,6 +38,12 @@ Request change_request(const LinkObject& changes, std::string purpose) {
     return {Message(message), std::move(purpose)};
 }
 
+/// libnl would put the alias with a terminator, with which the longest does not fit.
+Request with_alias(Request request, const std::string& alias) {
+    built(nla_put(request.message.get(), IFLA_IFALIAS, static_cast<int>(alias.size()), alias.data()));
+    return request;
+}
+
 void set_mac(rtnl_link* link, const ip::Mac& mac) {
     const Addr address(allocated(nl_addr_build(AF_LLC, mac.bytes.data(), mac.bytes.size())));
     rtnl_link_set_addr(link, address.get());
@@ -46,7 +52,6 @@ void set_mac(rtnl_link* link, const ip::Mac& mac) {
 LinkObject tunnel_object(const TunnelDevice& tunnel) {
     LinkObject link(allocated(rtnl_link_ipip_alloc()));
     rtnl_link_set_name(link.get(), tunnel.name.c_str());
-    rtnl_link_set_ifalias(link.get(), tunnel.alias.c_str());
     rtnl_link_set_mtu(link.get(), tunnel.mtu);
     const auto raw = [](const ip::Address& address) {
         std::uint32_t value = 0;
@@ -103,14 +108,13 @@ Request make_tunnel(const TunnelDevice& tunnel) {
 Request change_tunnel(const TunnelDevice& tunnel) {
     const LinkObject changes = tunnel_object(tunnel);
     rtnl_link_set_flags(changes.get(), IFF_UP);
-    return change_request(changes, "change the tunnel " + tunnel.name + " to " +
-                                                     tunnel.remote.to_string());
+    return with_alias(change_request(changes, "change the tunnel " + tunnel.name + " to " +
+                                                  tunnel.remote.to_string()),
+                      tunnel.alias);
 }
 
 Request configure(const std::string& name, const LinkSettings& settings) {
     const LinkObject changes = named_link(name);
-    if (settings.alias)
-        rtnl_link_set_ifalias(changes.get(), settings.alias->c_str());
     if (settings.forwarding)
         built(rtnl_link_inet_set_conf(changes.get(), IPV4_DEVCONF_FORWARDING,
                                       *settings.forwarding ? 1 : 0));
@@ -119,7 +123,8 @@ Request configure(const std::string& name, const LinkSettings& settings) {
                                       static_cast<std::uint32_t>(*settings.rp_filter)));
     if (settings.up)
         rtnl_link_set_flags(changes.get(), IFF_UP);
-    return change_request(changes, "set up " + name);
+    Request request = change_request(changes, "set up " + name);
+    return settings.alias ? with_alias(std::move(request), *settings.alias) : std::move(request);
 }
 
 Request without_ipv6_address(const std::string& name) {

@@ -11,7 +11,8 @@
 namespace netlink {
 
 Netns Netns::open(const std::string& path) {
-    Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    // A path that leads to a pipe must not keep us waiting for who writes to it.
+    Fd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     if (!fd && (errno == ENOENT || errno == ENOTDIR || errno == ENXIO || errno == ENAMETOOLONG))
         throw NotANamespace('"' + path + "\" does not exist");
     if (!fd)

@@ -7,6 +7,7 @@
 #include <cctype>
 #include <fstream>
 #include <iterator>
+#include <utility>
 
 namespace plugin {
 
@@ -99,16 +100,17 @@ void check_ipam(const json::Field& document) {
     if (type && type->string() != "ipip-ipam")
         type->unsupported("is not supported yet; use \"ipip-ipam\"");
     for (const auto& [key, unused] : ipam->object().items())
-        if (key != "type")
-            ipam->find(key)->unsupported("is not supported yet under ipip; the ranges are the "
-                                         "node's podCIDRs");
+        if (const auto field = ipam->find(key); field && key != "type")
+            field->unsupported("is not supported yet under ipip; the ranges are the node's podCIDRs");
+}
+
+const json::Value& strings(const json::Field& list) {
+    for (const json::Field& field : list.array())
+        field.string();
+    return list.value();
 }
 
 json::Value read_dns(const json::Field& document) {
-    const auto strings = [](const json::Field& list) {
-        for (const json::Field& field : list.array())
-            field.string();
-    };
     const auto dns = document.find("dns");
     if (!dns)
         return nullptr;
@@ -118,6 +120,17 @@ json::Value read_dns(const json::Field& document) {
     if (const auto domain = dns->find("domain"))
         domain->string();
     return dns->object().empty() ? json::Value() : dns->value();
+}
+
+/// The runtime's own words for what a result calls "nameservers" and "search" (CNI conventions).
+json::Value read_runtime_dns(const json::Field& dns) {
+    json::Value result = json::Value::object();
+    constexpr std::array<std::pair<const char*, const char*>, 3> words{
+        {{"servers", "nameservers"}, {"searches", "search"}, {"options", "options"}}};
+    for (const auto& [theirs, ours] : words)
+        if (const auto list = dns.find(theirs))
+            result[ours] = strings(*list);
+    return result;
 }
 
 ip::Address address_of(std::string_view text) { // runtimes write both 10.1.2.3 and 10.1.2.3/24
@@ -133,8 +146,11 @@ void read_runtime_config(const json::Field& document, Config& config) {
             config.requested.push_back(field.parsed(address_of));
     if (const auto mac = runtime->find("mac"))
         config.mac = mac->parsed(ip::Mac::parse);
-    if (runtime->find("dns"))
-        config.dns = read_dns(*runtime);
+    if (const auto dns = runtime->find("dns"))
+        if (auto asked = read_runtime_dns(*dns); !asked.empty())
+            config.dns = std::move(asked);
+    if (const auto ranges = runtime->find("ipRanges"); ranges && !ranges->array().empty())
+        ranges->unsupported("is not supported yet; the ranges are the node's podCIDRs");
 }
 
 /// Keys that nobody reads: mostly a misspelling, or a setting of another plugin.
@@ -160,8 +176,7 @@ std::vector<std::string> find_unknown(const json::Field& document) {
 }
 
 /// The nodes that the agent left for us.
-void read_nodes_file(const json::Field& document, Config& config) {
-    const auto path = path_or(document, "nodesFile", default_nodes_file);
+void read_nodes_file(const std::filesystem::path& path, Config& config) {
     std::ifstream file(path);
     if (!file)
         throw NotReady("nodes: are not in the configuration, and nodesFile " + path.string() +
@@ -228,12 +243,15 @@ Config read_config(const json::Field& document) {
             level->fail(level->shown() +
                         " is unknown; use trace, debug, info, warning, error or off");
     }
+    if (const auto type = document.find("type"))
+        type->string();
+    const auto nodes_file = path_or(document, "nodesFile", default_nodes_file);
     check_ipam(document);
     read_runtime_config(document, config);
     if (const auto nodes = document.find("nodes"))
         config.nodes = mesh::read_nodes(*nodes);
     else
-        read_nodes_file(document, config);
+        read_nodes_file(nodes_file, config);
     return config;
 }
 

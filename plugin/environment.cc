@@ -64,11 +64,15 @@ std::string read_interface(Get get) {
     const std::string name =
         require(get, "CNI_IFNAME", "set it to the interface's name in the pod, such as eth0");
     const bool clean = std::ranges::all_of(
-        name, [](char c) { return std::isgraph(static_cast<unsigned char>(c)) && c != '/' && c != ':'; });
-    if (!clean || name == "." || name == "..")
+        name, [](char c) {
+            // The kernel takes a '%' for a pattern and makes up a name of its own from it.
+            return std::isgraph(static_cast<unsigned char>(c)) && c != '/' && c != ':' && c != '%';
+        });
+    constexpr std::array<std::string_view, 4> reserved{".", "..", "all", "default"};
+    if (!clean || std::ranges::find(reserved, name) != reserved.end())
         throw EnvironmentError("CNI_IFNAME: " + shown(name) +
-                               " is no interface name: no '/', ':', blanks or control characters, "
-                               "and not '.' or '..'; use one such as eth0");
+                               " is no interface name: no '/', ':', '%', blanks or control "
+                               "characters, and not '.', '..', all or default; use one such as eth0");
     if (name.size() > longest_interface)
         throw EnvironmentError("CNI_IFNAME: " + shown(name) + " has " + std::to_string(name.size()) +
                                " characters; the kernel allows " + std::to_string(longest_interface));
@@ -78,7 +82,12 @@ std::string read_interface(Get get) {
     return name;
 }
 
-bool is_true(const std::string& value) { return value == "1" || value == "true" || value == "True"; }
+bool is_true(std::string value) {
+    std::ranges::transform(value, value.begin(), [](unsigned char c) {
+        return static_cast<char>(std::tolower(c));
+    });
+    return value == "1" || value == "true";
+}
 
 std::map<std::string, std::string> read_args(Get get) {
     std::map<std::string, std::string> args;
@@ -103,10 +112,23 @@ std::map<std::string, std::string> read_args(Get get) {
     return args;
 }
 
+/// The address that the pod is to have: none, or as host-local takes it, with or without a length.
+std::optional<ip::Address> read_requested(const std::map<std::string, std::string>& args) {
+    const auto arg = args.find("IP");
+    if (arg == args.end() || arg->second.empty())
+        return std::nullopt;
+    try {
+        return ip::Address::parse(arg->second.substr(0, arg->second.find('/')));
+    } catch (const ip::ParseError&) {
+        throw EnvironmentError("CNI_ARGS: IP=" + shown(arg->second) +
+                               " is not an IP address; write one such as IP=10.10.100.20");
+    }
+}
+
 } // namespace
 
 Environment read_environment(Get get) {
-    Environment environment{read_verb(get), {}, {}, {}, {}};
+    Environment environment{read_verb(get), {}, {}, {}, {}, {}};
     if (environment.verb == Verb::version)
         return environment;
     environment.container_id = read_container_id(get);
@@ -115,8 +137,10 @@ Environment read_environment(Get get) {
         environment.netns =
             require(get, "CNI_NETNS", "set it to the path of the pod's network namespace");
     // What a runtime passes to DEL beyond this must not keep it from cleaning up.
-    if (environment.verb != Verb::del)
+    if (environment.verb != Verb::del) {
         environment.args = read_args(get);
+        environment.requested = read_requested(environment.args);
+    }
     return environment;
 }
 

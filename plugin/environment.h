@@ -1,5 +1,7 @@
 #pragma once
 
+#include "ip/address.h"
+
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -23,6 +25,7 @@ struct Environment {
     std::string interface;             ///< the name that the pod's end gets
     std::optional<std::string> netns;  ///< path of the pod's namespace; DEL may lack it
     std::map<std::string, std::string> args; ///< CNI_ARGS
+    std::optional<ip::Address> requested;    ///< the pod's address, from IP in CNI_ARGS
 };
 
 /// `get` answers as getenv(3) does. Throws EnvironmentError.

@@ -4,6 +4,7 @@
 #include "plugin/log.h"
 #include "plugin/verbs.h"
 
+#include <algorithm>
 #include <istream>
 #include <iterator>
 #include <ostream>
@@ -55,7 +56,10 @@ void call(const Environment& environment, std::istream& input, std::ostream& out
         del(environment, read_identity(field));
         return;
     }
-    const Config config = read_config(field);
+    Config config = read_config(field);
+    if (const auto& address = environment.requested;
+        address && std::ranges::find(config.requested, *address) == config.requested.end())
+        config.requested.push_back(*address);
     open_log(config.log_file, config.log_level);
     for (const std::string& key : config.unknown_keys)
         log_warning(key + ": is an unknown key and has no effect");

@@ -141,19 +141,32 @@ std::string Namespace::path() const {
     return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(fd_);
 }
 
-Output Namespace::run(const Words& words, const std::string& input) const {
-    std::vector<char*> arguments;
-    for (const std::string& word : words)
-        arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
-    const Scratch in(input);
+Output Namespace::run(const Program& program) const {
+    const auto pointers = [](const Words& words) {
+        std::vector<char*> list;
+        for (const std::string& word : words)
+            list.push_back(const_cast<char*>(word.c_str()));
+        list.push_back(nullptr);
+        return list;
+    };
+    const std::vector<char*> arguments = pointers(program.words);
+    const std::vector<char*> environment = pointers(program.environment);
+    const Scratch in(program.input);
     const Scratch out;
     const Scratch err;
     const pid_t process = checked(::fork(), "start a process");
     if (process == 0) {
         if (::setns(fd_, CLONE_NEWNET) == 0 && ::dup2(in.fd(), 0) == 0 &&
-            ::dup2(out.fd(), 1) == 1 && ::dup2(err.fd(), 2) == 2)
-            ::execvp(arguments[0], arguments.data());
+            ::dup2(out.fd(), 1) == 1 && ::dup2(err.fd(), 2) == 2) {
+            try {
+                if (program.prepare)
+                    program.prepare();
+                ::execvpe(arguments[0], arguments.data(),
+                          program.environment.empty() ? environ : environment.data());
+            } catch (const std::exception& error) {
+                std::fprintf(stderr, "%s\n", error.what());
+            }
+        }
         ::_exit(127);
     }
     const int status = wait_for(process);

@@ -26,6 +26,14 @@ struct Output {
     std::string err;
 };
 
+/// A program to be run in a namespace.
+struct Program {
+    Words words;
+    std::string input = {};             ///< its standard input
+    Words environment = {};             ///< "KEY=value"; empty: the test's own
+    std::function<void()> prepare = {}; ///< called in the new process, in the namespace
+};
+
 /// A network namespace of its own, with its loopback device up and nothing forwarded. Nothing
 /// bears its name: it is gone with the last process and device that use it, also after a crash.
 class Namespace {
@@ -40,7 +48,10 @@ class Namespace {
     std::string path() const;
 
     /// Runs a program in it, with `input` as its standard input.
-    Output run(const Words& words, const std::string& input = {}) const;
+    Output run(const Program& program) const;
+    Output run(const Words& words, const std::string& input = {}) const {
+        return run(Program{.words = words, .input = input});
+    }
     Output run(const std::string& line, const std::string& input = {}) const {
         return run(split(line), input);
     }

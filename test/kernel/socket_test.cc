@@ -12,6 +12,7 @@
 #include <cstring>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <netinet/in.h>
@@ -89,16 +90,16 @@ TEST_F(SocketTest, ReportsEachErrorForItsOwnRequestAndDoesAllOthers) {
 }
 
 TEST_F(SocketTest, GivesEachRequestItsOwnReply) {
-    host_.ip("link add a type veth peer name b\n");
+    host_.ip("link add v1 type veth peer name v2\n");
     std::vector<Request> requests;
-    for (const char* name : {"a", "nothing", "lo", "b"})
+    for (const char* name : {"v1", "nothing", "lo", "v2"})
         requests.push_back(get_link(std::string(name)));
     const auto answers = socket_.exchange(requests);
-    EXPECT_EQ(to_link(answers[0].reply).name, "a");
+    EXPECT_EQ(to_link(answers[0].reply).name, "v1");
     EXPECT_EQ(answers[1].error->number(), ENODEV);
     EXPECT_EQ(answers[1].reply, nullptr);
     EXPECT_EQ(to_link(answers[2].reply).name, "lo");
-    EXPECT_EQ(to_link(answers[3].reply).name, "b");
+    EXPECT_EQ(to_link(answers[3].reply).name, "v2");
 }
 
 TEST_F(SocketTest, RunThrowsTheFirstErrorAfterAllWasDone) {
@@ -125,8 +126,8 @@ TEST_F(SocketTest, RunOverlooksTheErrorOfWhatMayFail) {
 }
 
 TEST_F(SocketTest, ErrorsBearTheKernelsOwnSentence) {
-    host_.ip("link add a type veth peer name b\nlink set a up\n");
-    const int link = to_link(socket_.find(get_link("a"))).index;
+    host_.ip("link add v1 type veth peer name v2\nlink set v1 up\n");
+    const int link = to_link(socket_.find(get_link("v1"))).index;
     try {
         socket_.run(add_route({.destination = ip::Cidr::parse("10.1.0.0/16"),
                                .link = link,
@@ -226,7 +227,9 @@ TEST_F(SocketTest, DumpsMoreAddressesAndRoutesThanOneBufferHolds) {
 TEST_F(SocketTest, WorksOnAfterADumpThatWasGivenUp) {
     const Request dump{make_message(RTM_GETADDR, 0, ifaddrmsg{}), "list the addresses"};
     struct Enough {};
-    EXPECT_THROW(socket_.dump(dump, [](const Message&) { throw Enough(); }, [] {}), Enough);
+    EXPECT_THROW(socket_.dump(
+                     dump, [](const Message&) { throw Enough(); }, [] {}),
+                 Enough);
     EXPECT_EQ(to_link(socket_.find(get_link("lo"))).index, 1);
     EXPECT_EQ(dump_addresses(socket_, ip::Family::v4).size(), 1U);
 }

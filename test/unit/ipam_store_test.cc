@@ -13,10 +13,12 @@
 #include <fcntl.h>
 #include <fstream>
 #include <iterator>
+#include <poll.h>
 #include <set>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -186,6 +188,19 @@ TEST_F(LeaseStore, GivesOutTheLongestRestedFirstWhenAllRest) {
     EXPECT_EQ(take(leases, 15), "10.0.0.2");
 }
 
+TEST_F(LeaseStore, GivesOutNoRestingAddressOfAnotherNetworkOrOtherRanges) {
+    Store leases = store();
+    for (int number = 1; number <= 6; ++number)
+        take(leases, number);
+    leases.allocate(owner(7, "nets"), {.sets = {six}});
+    leases.release(owner(7, "nets"));
+    take(leases, 8, set("10.9.0.0/24"));
+    leases.release(owner(8));
+    EXPECT_THROW(take(leases, 9), Exhausted);
+    leases.release(owner(4));
+    EXPECT_EQ(take(leases, 9), "10.0.0.4");
+}
+
 TEST_F(LeaseStore, NeverGivesOutAReservedAddress) {
     Store leases = store();
     const RangeSet four =
@@ -332,7 +347,7 @@ TEST_F(LeaseStore, ThatIsExhaustedCountsWhatIsReservedOrInUse) {
                     leases.allocate(
                         owner(4), {.sets = {five}, .in_use = [](const Address&) { return true; }});
                 }),
-                HasSubstr("of 6, 1 are leased, 1 reserved, 4 used by something else;"));
+                HasSubstr("of 6, 1 leased, 1 reserved, 4 used by something else;"));
 }
 
 // What an owner has already
@@ -357,6 +372,20 @@ TEST_F(LeaseStore, CompletesWhatAnOwnerHasInPart) {
     EXPECT_THAT(text(both.addresses), ElementsAre("fd00::1", "10.0.0.1"));
     EXPECT_THAT(text(leases.release(owner(1))), ElementsAre("10.0.0.1", "fd00::1"));
     EXPECT_TRUE(leases.empty("pods"));
+}
+
+TEST_F(LeaseStore, KeepsOneAddressForOneSetOnly) {
+    Store leases = store();
+    take(leases, 1);
+    EXPECT_THAT(text(leases.allocate(owner(1), {.sets = {six, six}}).addresses),
+                ElementsAre("10.0.0.1", "10.0.0.2"));
+}
+
+TEST_F(LeaseStore, KeepsForItsOwnerTheRequestedRatherThanAnotherAddress) {
+    Store leases = store();
+    const Store::Wish wish{.sets = {six}, .requested = {Address::parse("10.0.0.2")}};
+    leases.allocate(owner(1), {.sets = {six, six}});
+    EXPECT_THAT(text(leases.allocate(owner(1), wish).addresses), ElementsAre("10.0.0.2"));
 }
 
 TEST_F(LeaseStore, KeepsForItsOwnerWhatTheRangesNoLongerHold) {
@@ -518,6 +547,16 @@ TEST_F(LeaseStore, LetsAnAddressRestForAMinuteAndThenForgetsIt) {
     EXPECT_EQ(found(seconds(100)), "10.0.0.3");
     EXPECT_EQ(found(seconds(159)), "10.0.0.3");
     EXPECT_EQ(found(seconds(160)), "10.0.0.1");
+    table.set_last_given(network, six, Address::parse("10.0.0.3"));
+    EXPECT_EQ(found(seconds(160)), "10.0.0.4"); // round robin all the same
+
+    int asked = 0;
+    const std::function<bool(const Address&)> used = [&](const Address&) { return ++asked > 0; };
+    for (const seconds now : {seconds(159), seconds(160)}) {
+        asked = 0;
+        EXPECT_THROW(find_free({table, network, six, used, now}), Exhausted);
+        EXPECT_EQ(asked, 6); // of each address once
+    }
 
     table.forget_rested(seconds(159));
     EXPECT_TRUE(table.find(network, held[0]));
@@ -527,7 +566,7 @@ TEST_F(LeaseStore, LetsAnAddressRestForAMinuteAndThenForgetsIt) {
     EXPECT_FALSE(LeaseTable::RestingWalk(table, network).at());
 }
 
-TEST_F(LeaseStore, ForgetsARestedAddressOnlyOnceItIsTakenAgain) {
+TEST_F(LeaseStore, DoesNotForgetARestedAddressThatWasTakenAgain) {
     using std::chrono::seconds;
     store();
     const Database database(file());
@@ -568,9 +607,34 @@ TEST_F(LeaseStore, ForgetsFasterThanReleasesComeButAFewAtATime) {
     EXPECT_EQ(resting(), 0U);
 }
 
+TEST_F(LeaseStore, ForgetsRestedAddressesWithEachAllocationAndRelease) {
+    Store leases = store();
+    const auto known = [&](const Address& address) {
+        const Database database(file());
+        Transaction transaction(database, Transaction::Mode::read);
+        return LeaseTable(transaction).find("pods", address).has_value();
+    };
+    const auto rest_since_boot = [&](const Address& address) {
+        const Database database(file());
+        Transaction transaction(database, Transaction::Mode::write);
+        LeaseTable table(transaction);
+        table.take(owner(9), address, BootTime(0));
+        table.release(owner(9), {address}, BootTime(0));
+        transaction.commit();
+    };
+    const Address address = Address::parse("10.0.0.5");
+    rest_since_boot(address);
+    EXPECT_TRUE(known(address));
+    take(leases, 1);
+    EXPECT_FALSE(known(address));
+    rest_since_boot(address);
+    leases.release(owner(1));
+    EXPECT_FALSE(known(address));
+}
+
 // Many processes, and dying ones
 
-TEST_F(LeaseStore, GivesFiftyParallelProcessesFiftyAddressesFromTheFirstOpenOn) {
+TEST_F(LeaseStore, GivesFiftyParallelProcessesAddressesOfTheirOwnFromTheFirstOpenOn) {
     const RangeSet many = set("10.1.0.0/24");
     std::array<int, 2> gate{};
     ASSERT_EQ(pipe(gate.data()), 0);
@@ -581,8 +645,10 @@ TEST_F(LeaseStore, GivesFiftyParallelProcessesFiftyAddressesFromTheFirstOpenOn) 
             char byte = 0;
             if (read(gate[0], &byte, 1) != 0) // until the parent closes its end
                 throw std::logic_error("gate");
-            Store leases(directory_);
-            take(leases, number, many);
+            for (int each = 0; each < 4; ++each) {
+                Store leases(directory_);
+                take(leases, number + each * 50, many);
+            }
         }));
     close(gate[0]);
     close(gate[1]);
@@ -591,20 +657,66 @@ TEST_F(LeaseStore, GivesFiftyParallelProcessesFiftyAddressesFromTheFirstOpenOn) 
 
     const Store leases = store();
     const auto all = leases.leases("pods");
-    ASSERT_EQ(all.size(), 50U);
-    std::set<std::string> containers;
+    ASSERT_EQ(all.size(), 200U);
+    std::set<Owner> owners;
     for (const Lease& lease : all)
-        containers.insert(lease.owner.container);
-    EXPECT_EQ(containers.size(), 50U);
-    EXPECT_EQ(all.back().address.to_string(), "10.1.0.50"); // no gap: nobody failed and tried again
+        owners.insert(lease.owner);
+    EXPECT_EQ(owners.size(), 200U);
+    EXPECT_EQ(all.back().address.to_string(), "10.1.0.200"); // no gap: nobody tried twice
     expect_consistent(leases, file());
 }
 
-/// Lets a child run until its `stops`th entry to or exit from a system call and kills it there.
-/// False where it ended before.
-bool killed_at_stop(pid_t child, int stops) {
+/// Returns when the process has ended or the kernel has it wait for a file lock.
+void until_ended_or_waiting(pid_t process) {
+    const auto waiting = [&] {
+        std::ifstream locks("/proc/locks");
+        for (std::string line; std::getline(locks, line);)
+            if (line.find("-> FLOCK") != std::string::npos &&
+                line.find(' ' + std::to_string(process) + ' ') != std::string::npos)
+                return true;
+        return false;
+    };
+    pollfd end{.fd = static_cast<int>(syscall(SYS_pidfd_open, process, 0)),
+               .events = POLLIN,
+               .revents = 0};
+    while (poll(&end, 1, 1) == 0 && !waiting())
+        continue;
+    close(end.fd);
+}
+
+TEST_F(LeaseStore, MakesOthersWaitFromTheSearchToTheLease) {
+    Store leases = store();
+    pid_t other = -1;
+    const auto in_use = [&](const Address&) {
+        other = start([&] {
+            Store its(directory_);
+            take(its, 2);
+        });
+        until_ended_or_waiting(other);
+        return false;
+    };
+    EXPECT_THAT(text(leases.allocate(owner(1), {.sets = {six}, .in_use = in_use}).addresses),
+                ElementsAre("10.0.0.1"));
+    EXPECT_EQ(status_of(other), 0);
+    EXPECT_THAT(text(leases.find(owner(2))), ElementsAre("10.0.0.2"));
+}
+
+/// start(), to be led by run_to_stop().
+pid_t start_traced(const auto& action) {
+    return start([&] {
+        if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0)
+            throw std::logic_error("this test needs to trace its own child");
+        raise(SIGSTOP);
+        action();
+    });
+}
+
+/// Lets a traced child run to its `stops`th entry to or exit from a system call. False where it
+/// ended before. The files change by system calls only: the stops are all there is to see of it.
+/// They come in twos: what a call finds at its entry is what the one before left.
+bool run_to_stop(pid_t child, int stops) {
     int status = 0;
-    waitpid(child, &status, 0); // it stops itself once it is traced
+    waitpid(child, &status, 0);
     ptrace(PTRACE_SETOPTIONS, child, nullptr, PTRACE_O_EXITKILL);
     for (int stop = 0; stop < stops; ++stop) {
         ptrace(PTRACE_SYSCALL, child, nullptr, nullptr);
@@ -614,33 +726,28 @@ bool killed_at_stop(pid_t child, int stops) {
             return false;
         }
     }
-    kill(child, SIGKILL);
-    waitpid(child, &status, 0);
-    EXPECT_TRUE(WIFSIGNALED(status));
     return true;
 }
 
-// The files change by system calls only, so that this is every way to die in the making of a
-// store, an allocation and a release. Two stops a call: what it finds is what the last one left.
 TEST_F(LeaseStore, OutlivesAKillBetweenAnyTwoSystemCalls) {
     int stops = 0;
-    for (bool killed = true; killed; stops += 2) {
+    for (bool running = true; running; stops += 2) {
         fs::remove_all(directory_);
-        const pid_t child = start([&] {
-            if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0)
-                throw std::logic_error("this test needs to trace its own child");
-            raise(SIGSTOP);
+        const pid_t child = start_traced([&] {
             Store leases(directory_);
             leases.allocate(owner(1), {.sets = {six, six_of_ipv6}});
-            take(leases, 2);
             leases.release(owner(1));
         });
-        killed = killed_at_stop(child, stops);
+        running = run_to_stop(child, stops);
+        if (running) {
+            kill(child, SIGKILL);
+            EXPECT_TRUE(WIFSIGNALED(status_of(child)));
+        }
 
         Store leases = store();
         const std::size_t had = leases.leases("pods").size();
-        const std::string given = take(leases, 3);
-        EXPECT_EQ(leases.leases("pods").size(), had + 1) << given;
+        take(leases, 3);
+        EXPECT_EQ(leases.leases("pods").size(), had + 1);
         const std::size_t of_first = leases.find(owner(1)).size();
         EXPECT_TRUE(of_first == 0 || of_first == 2) << of_first;
         expect_consistent(leases, file());
@@ -649,8 +756,34 @@ TEST_F(LeaseStore, OutlivesAKillBetweenAnyTwoSystemCalls) {
     EXPECT_GT(stops, 50); // it was not over before it began
 }
 
+TEST_F(LeaseStore, IsSharedWithAProcessThatComesBetweenAnyTwoSystemCalls) {
+    int stops = 0;
+    for (bool running = true; running; stops += 2) {
+        fs::remove_all(directory_);
+        const auto open_and_take = [&](int number) {
+            Store leases(directory_);
+            take(leases, number);
+        };
+        const pid_t first = start_traced([&] { open_and_take(1); });
+        running = run_to_stop(first, stops);
+        const pid_t second = start([&] { open_and_take(2); });
+        until_ended_or_waiting(second);
+        if (running) {
+            ptrace(PTRACE_DETACH, first, nullptr, nullptr);
+            EXPECT_EQ(status_of(first), 0);
+        }
+        EXPECT_EQ(status_of(second), 0);
+
+        const Store leases = store();
+        EXPECT_EQ(leases.leases("pods").size(), 2U);
+        expect_consistent(leases, file());
+        ASSERT_FALSE(HasFailure()) << "at stop " << stops;
+    }
+    EXPECT_GT(stops, 30);
+}
+
 TEST_F(LeaseStore, OutlivesKillsAtAnyMomentOfABusyLife) {
-    for (int round = 0; round < 100; ++round) {
+    for (int round = 0; round < 60; ++round) {
         std::array<int, 2> beat{};
         ASSERT_EQ(pipe(beat.data()), 0);
         const pid_t child = start([&] {
@@ -670,7 +803,7 @@ TEST_F(LeaseStore, OutlivesKillsAtAnyMomentOfABusyLife) {
         char byte = 0;
         for (int beats = 0; beats <= round % 3; ++beats)
             ASSERT_EQ(read(beat[0], &byte, 1), 1);
-        const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(7 * round);
+        const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(11 * round);
         while (std::chrono::steady_clock::now() < until) // another phase of its loop each time
             continue;
         kill(child, SIGKILL);
@@ -742,7 +875,7 @@ TEST_F(LeaseStore, LeavesOneFileNamedAfterTheBoot) {
 }
 
 TEST_F(LeaseStore, MakesItsDirectoryAndParentsWithTheLastForRootAlone) {
-    for (const fs::path& path : {root_ / "a/b/c", root_ / "d/e/"}) {
+    for (const fs::path& path : {root_ / "a", root_ / "b/c/d", root_ / "e/f/"}) {
         Store leases(path);
         take(leases, 1);
         struct stat status {};
@@ -753,7 +886,7 @@ TEST_F(LeaseStore, MakesItsDirectoryAndParentsWithTheLastForRootAlone) {
             EXPECT_EQ(status.st_mode & 07777U, 0600U);
         }
     }
-    EXPECT_EQ(fs::status(root_ / "a/b").permissions() & fs::perms::others_read,
+    EXPECT_EQ(fs::status(root_ / "b/c").permissions() & fs::perms::others_read,
               fs::perms::others_read);
 }
 

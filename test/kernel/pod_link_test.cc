@@ -1,0 +1,271 @@
+#include "netlink/pod_link.h"
+
+#include "netlink/error.h"
+#include "netlink/route.h"
+#include "test/kernel/scene.h"
+#include "test/kernel/udp.h"
+
+#include <cerrno>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace netlink {
+namespace {
+
+using ip::Address;
+using scene::Json;
+using scene::Namespace;
+using scene::Udp;
+using testing::AllOf;
+using testing::Contains;
+using testing::IsSupersetOf;
+using testing::Not;
+
+/// A host whose endpoint is 10.10.100.10, beside a lower address of its own, and a pod.
+class PodLinkTest : public testing::Test {
+  protected:
+    PodLinkTest() {
+        host_.ip("link add u0 type veth peer name p0\n"
+                 "link set u0 addrgenmode none up\n"
+                 "link set p0 addrgenmode none up\n"
+                 "address add 10.0.0.1/24 dev u0\n"
+                 "address add 10.10.100.10/32 dev lo\n"
+                 "address add fd00:10::10/128 dev lo\n");
+    }
+
+    static PodLink link() {
+        return {.host_name = "veth0123456789a",
+                .alias = "podnet: default/web eth0",
+                .pod_name = "eth0",
+                .host_mac = ip::Mac::parse("0a:58:0a:0a:64:01"),
+                .pod_mac = ip::Mac::parse("0a:58:0a:0a:64:02"),
+                .mtu = 1480,
+                .addresses = {Address::parse("10.10.100.11")},
+                .gateways = {Address::parse("10.10.100.10")}};
+    }
+    static PodLink dual_stack_link() {
+        PodLink both = link();
+        both.addresses.push_back(Address::parse("fd00:10::11"));
+        both.gateways.push_back(Address::parse("fd00:10::10"));
+        return both;
+    }
+
+    /// The errno that attach() fails with, having left nothing in either namespace; 0 for none.
+    int failure(const PodLink& wanted) {
+        const Json host_before = host_.state();
+        const Json pod_before = pod_.state();
+        int number = 0;
+        try {
+            attach(socket_, pod_space_, wanted);
+        } catch (const Error& error) {
+            number = error.number();
+        }
+        EXPECT_EQ(host_.state(), host_before);
+        EXPECT_EQ(pod_.state(), pod_before);
+        return number;
+    }
+
+    static Json device(const Namespace& space, const std::string& name) {
+        return scene::find(space.json("ip -j -d link show"), "ifname", name);
+    }
+    /// The routes that the project made, as `ip route` shows them.
+    static Json routes(const Namespace& space) {
+        Json own = Json::array();
+        const Json all = space.ip("route show table all\n").at(0);
+        for (const Json& route : all)
+            if (route.value("protocol", "") == "94")
+                own.push_back(route);
+        return own;
+    }
+    static int ping(const Namespace& space, const std::string& address) {
+        return space.run("ping -n -c 1 -W 10 " + address).status;
+    }
+
+    Namespace host_;
+    Namespace pod_;
+    scene::Visit inside_{host_};
+    Socket socket_;
+    Netns pod_space_ = Netns::open(pod_.path());
+};
+
+TEST_F(PodLinkTest, TheHostHasTheEndAndTheRouteToThePod) {
+    attach(socket_, pod_space_, link());
+    const Json end = device(host_, "veth0123456789a");
+    EXPECT_EQ(end.at("ifalias"), "podnet: default/web eth0");
+    EXPECT_EQ(end.at("address"), "0a:58:0a:0a:64:01");
+    EXPECT_EQ(end.at("mtu"), 1480);
+    EXPECT_EQ(end.at("inet6_addr_gen_mode"), "none");
+    EXPECT_THAT(end.at("flags"), Contains("UP"));
+    EXPECT_EQ(host_.sysctl("net/ipv4/conf/veth0123456789a/forwarding"), "1");
+    EXPECT_EQ(host_.sysctl("net/ipv4/conf/veth0123456789a/rp_filter"), "1");
+    EXPECT_EQ(routes(host_), Json::parse(R"([{
+        "type": "unicast", "dst": "10.10.100.11", "dev": "veth0123456789a", "table": "main",
+        "protocol": "94", "scope": "link", "prefsrc": "10.10.100.10", "flags": []}])"));
+}
+
+TEST_F(PodLinkTest, ThePodHasItsAddressAndAllElseLeadsThroughItsNode) {
+    attach(socket_, pod_space_, link());
+    const Json end = device(pod_, "eth0");
+    EXPECT_EQ(end.at("address"), "0a:58:0a:0a:64:02");
+    EXPECT_EQ(end.at("mtu"), 1480);
+    EXPECT_EQ(end.at("inet6_addr_gen_mode"), "none");
+    EXPECT_THAT(end.at("flags"), Contains("UP"));
+    const auto shown = pod_.ip("address show dev eth0\n"
+                               "neighbour show dev eth0 nud permanent\n");
+    const Json addresses = shown.at(0).at(0).at("addr_info");
+    ASSERT_EQ(addresses.size(), 1U);
+    EXPECT_EQ(addresses[0].at("local"), "10.10.100.11");
+    EXPECT_EQ(addresses[0].at("prefixlen"), 32);
+    EXPECT_EQ(addresses[0].at("scope"), "global");
+    EXPECT_EQ(shown.at(1), Json::parse(R"([{
+        "dst": "10.10.100.10", "lladdr": "0a:58:0a:0a:64:01", "state": ["PERMANENT"]}])"));
+    EXPECT_EQ(routes(pod_), Json::parse(R"([{
+        "type": "unicast", "dst": "default", "gateway": "10.10.100.10", "dev": "eth0",
+        "table": "main", "protocol": "94", "scope": "global", "flags": ["onlink"]}])"));
+}
+
+TEST_F(PodLinkTest, NothingElseOfTheHostIsTouched) {
+    const Json before = host_.state();
+    attach(socket_, pod_space_, link());
+    Json after = host_.state();
+    EXPECT_EQ(after.at("sysctls").at("all/forwarding"), "0");
+    EXPECT_EQ(after.at("sysctls").at("u0/forwarding"), "0");
+    EXPECT_EQ(after.at("rules"), before.at("rules"));
+    EXPECT_EQ(after.at("nftables"), before.at("nftables"));
+    EXPECT_THAT(after.at("routes"), IsSupersetOf(before.at("routes")));
+    EXPECT_EQ(after.at("links").size(), before.at("links").size() + 1);
+    EXPECT_THAT(after.at("links"), IsSupersetOf(before.at("links")));
+}
+
+TEST_F(PodLinkTest, HostAndPodReachEachOther) {
+    attach(socket_, pod_space_, link());
+    EXPECT_EQ(ping(host_, "10.10.100.11"), 0);
+    EXPECT_EQ(ping(pod_, "10.10.100.10"), 0);
+    EXPECT_EQ(ping(pod_, "10.0.0.1"), 0);
+}
+
+TEST_F(PodLinkTest, ThePodSeesTheHostWithItsEndpointsAddress) {
+    attach(socket_, pod_space_, link());
+    const Udp in_pod(pod_, "10.10.100.11");
+    const Udp on_host(host_);
+    on_host.send("10.10.100.11", in_pod.port(), "hello");
+    EXPECT_EQ(in_pod.receive(), (scene::Datagram{"10.10.100.10", "hello"}));
+}
+
+TEST_F(PodLinkTest, WhatThePodSendsFromAnAddressNotItsOwnIsDropped) {
+    attach(socket_, pod_space_, link());
+    pod_.ip("address add 10.10.100.99/32 dev lo\n");
+    const Udp on_host(host_, "10.10.100.10");
+    Udp(pod_, "10.10.100.99").send("10.10.100.10", on_host.port(), "forged");
+    Udp(pod_, "10.10.100.11").send("10.10.100.10", on_host.port(), "honest");
+    EXPECT_EQ(on_host.receive(), (scene::Datagram{"10.10.100.11", "honest"}));
+}
+
+TEST_F(PodLinkTest, TheSourceCheckCanBeOff) {
+    PodLink unchecked = link();
+    unchecked.check_source = false;
+    attach(socket_, pod_space_, unchecked);
+    EXPECT_EQ(host_.sysctl("net/ipv4/conf/veth0123456789a/rp_filter"), "0");
+    pod_.ip("address add 10.10.100.99/32 dev lo\n");
+    const Udp on_host(host_, "10.10.100.10");
+    Udp(pod_, "10.10.100.99").send("10.10.100.10", on_host.port(), "another's");
+    EXPECT_EQ(on_host.receive(), (scene::Datagram{"10.10.100.99", "another's"}));
+}
+
+TEST_F(PodLinkTest, TwoPodsReachEachOtherThroughTheirNode) {
+    const Namespace second_pod;
+    attach(socket_, pod_space_, link());
+    PodLink second = link();
+    second.host_name = "veth0123456789b";
+    second.addresses = {Address::parse("10.10.100.12")};
+    second.host_mac = ip::Mac::parse("0a:58:0a:0a:64:03");
+    second.pod_mac = ip::Mac::parse("0a:58:0a:0a:64:04");
+    attach(socket_, Netns::open(second_pod.path()), second);
+    EXPECT_EQ(ping(pod_, "10.10.100.12"), 0);
+    EXPECT_EQ(ping(second_pod, "10.10.100.11"), 0);
+}
+
+TEST_F(PodLinkTest, BothFamiliesAreWiredAlike) {
+    attach(socket_, pod_space_, dual_stack_link());
+    EXPECT_FALSE(scene::find(routes(host_), "dst", "10.10.100.11").is_null());
+    const Json host_route = scene::find(routes(host_), "dst", "fd00:10::11");
+    EXPECT_EQ(host_route.value("dev", ""), "veth0123456789a");
+    EXPECT_EQ(host_route.value("prefsrc", ""), "fd00:10::10");
+    EXPECT_FALSE(scene::find(routes(pod_), "gateway", "10.10.100.10").is_null());
+    const Json pod_route = scene::find(routes(pod_), "gateway", "fd00:10::10");
+    EXPECT_EQ(pod_route.value("dst", ""), "default");
+    EXPECT_THAT(pod_route.value("flags", Json()), Contains("onlink"));
+    const Json addresses = pod_.ip("address show dev eth0\n").at(0).at(0).at("addr_info");
+    EXPECT_EQ(scene::find(addresses, "local", "fd00:10::11").value("prefixlen", 0), 128);
+    EXPECT_FALSE(scene::find(addresses, "local", "10.10.100.11").is_null());
+}
+
+TEST_F(PodLinkTest, DetachLeavesNothingAndMayComeTwice) {
+    const Json host_before = host_.state();
+    const Json pod_before = pod_.state();
+    for (const PodLink& wanted : {link(), dual_stack_link()}) {
+        attach(socket_, pod_space_, wanted);
+        EXPECT_TRUE(has_link(*std::make_unique<Socket>(pod_space_.socket()), "eth0"));
+        EXPECT_TRUE(detach(socket_, wanted.host_name));
+        EXPECT_EQ(host_.state(), host_before);
+        EXPECT_EQ(pod_.state(), pod_before);
+        EXPECT_FALSE(detach(socket_, wanted.host_name));
+    }
+}
+
+TEST_F(PodLinkTest, DetachNeedsNothingOfThePod) {
+    const Json before = host_.state();
+    {
+        const Namespace gone;
+        attach(socket_, Netns::open(gone.path()), link());
+    }
+    detach(socket_, "veth0123456789a"); // unless the kernel was faster: the pod's end its namespace
+    EXPECT_EQ(host_.state(), before);
+    EXPECT_FALSE(detach(socket_, "veth0123456789a"));
+}
+
+TEST_F(PodLinkTest, FailsWithoutATraceWhereTheGatewayIsNoAddressOfTheHost) {
+    PodLink wanted = link();
+    wanted.gateways = {Address::parse("10.10.100.77")};
+    EXPECT_EQ(failure(wanted), EINVAL);
+}
+
+TEST_F(PodLinkTest, FailsWithoutATraceWhereTheHostHasARouteToThePodsAddress) {
+    host_.ip("route add 10.10.100.11/32 dev u0\n");
+    EXPECT_EQ(failure(link()), EEXIST);
+}
+
+TEST_F(PodLinkTest, FailsWithoutATraceWhereThePodHasAnInterfaceOfTheName) {
+    pod_.ip("link add eth0 type veth peer name other\n");
+    EXPECT_EQ(failure(link()), EEXIST);
+}
+
+TEST_F(PodLinkTest, FailsWithoutATraceWhereThePodHasADefaultRouteAlready) {
+    pod_.ip("link add net1 type veth peer name other\n"
+            "link set net1 addrgenmode none up\n"
+            "address add 192.0.2.2/24 dev net1\n"
+            "route add default via 192.0.2.1\n");
+    EXPECT_EQ(failure(link()), EEXIST);
+}
+
+TEST_F(PodLinkTest, LeavesADeviceAloneThatHasTheNameOfItsHostEnd) {
+    host_.ip("link add veth0123456789a type veth peer name other\n");
+    EXPECT_EQ(failure(link()), EEXIST);
+}
+
+TEST_F(PodLinkTest, CanBeAttachedAgainAfterAFailure) {
+    PodLink wanted = link();
+    wanted.gateways = {Address::parse("10.10.100.77")};
+    EXPECT_EQ(failure(wanted), EINVAL);
+    attach(socket_, pod_space_, link());
+    EXPECT_EQ(ping(pod_, "10.10.100.10"), 0);
+}
+
+TEST_F(PodLinkTest, SeesWhichInterfacesThePodHas) {
+    Socket pod = pod_space_.socket();
+    EXPECT_TRUE(has_link(pod, "lo"));
+    EXPECT_FALSE(has_link(pod, "eth0"));
+}
+
+} // namespace
+} // namespace netlink

@@ -1,0 +1,243 @@
+#include "test/unit/plan_model.h"
+
+#include <algorithm>
+#include <sstream>
+
+namespace mesh {
+
+namespace {
+
+/// Whether the kernel takes two addresses for one: it looks at neither label nor scope.
+bool is_same(const netlink::InterfaceAddress& a, const netlink::InterfaceAddress& b) {
+    return a.link == b.link && a.local == b.local && a.prefix == b.prefix &&
+           a.peer.value_or(a.local) == b.peer.value_or(b.local);
+}
+
+std::string shown(const std::optional<ip::Address>& address) {
+    return address ? address->to_string() : "-";
+}
+
+} // namespace
+
+void PlanModel::apply(const Changes& changes) {
+    for (const auto& device : changes.make)
+        make(device);
+    for (const auto& device : changes.change)
+        change(device);
+    for (const auto& settings : changes.configure)
+        configure(settings);
+    for (const auto& address : changes.add_addresses)
+        place(address);
+    for (const auto& route : changes.add_routes)
+        place(route);
+    for (const auto& route : changes.delete_routes)
+        remove(route);
+    for (const auto& address : changes.delete_addresses)
+        remove(address);
+    for (const auto& name : changes.delete_devices)
+        remove_link(name);
+}
+
+netlink::Link& PlanModel::link(const std::string& name) {
+    const auto found = std::ranges::find(state_.tunnels, name, &netlink::Link::name);
+    if (found == state_.tunnels.end())
+        throw std::out_of_range("there is no device " + name);
+    return *found;
+}
+
+void PlanModel::add(netlink::Link link) {
+    if (link.index == 0)
+        link.index = next_index_++;
+    state_.tunnels.push_back(std::move(link));
+}
+
+void PlanModel::bring_down(const std::string& name) {
+    link(name).up = false;
+    std::erase_if(state_.routes, [index = link(name).index](const auto& route) {
+        return route.link == index;
+    });
+}
+
+void PlanModel::remove(const netlink::InterfaceAddress& address) {
+    const auto same = [&](const auto& other) { return is_same(address, other); };
+    if (std::erase_if(state_.addresses, same) != 1)
+        throw Refused("there is no address " + address.local.to_string() + " to delete");
+    drop_routes_without_source();
+}
+
+void PlanModel::remove(const netlink::Route& route) {
+    if (std::erase(state_.routes, route) == 0)
+        throw Refused("there is no route " + route.destination.to_string() + " to delete");
+}
+
+void PlanModel::remove_link(const std::string& name) {
+    const int index = index_of(name);
+    std::erase_if(state_.tunnels, [&](const auto& entry) { return entry.index == index; });
+    std::erase_if(state_.routes, [&](const auto& route) { return route.link == index; });
+    std::erase_if(state_.addresses, [&](const auto& address) { return address.link == index; });
+    drop_routes_without_source();
+}
+
+void PlanModel::make(const netlink::TunnelDevice& device) {
+    if (std::ranges::find(state_.tunnels, device.name, &netlink::Link::name) != state_.tunnels.end())
+        throw Refused("there is a device " + device.name + " already");
+    refuse_second(device);
+    netlink::Link made;
+    made.name = device.name;
+    made.kind = "ipip";
+    made.mtu = device.mtu;
+    made.local = device.local;
+    made.remote = device.remote;
+    made.ttl = device.ttl;
+    made.path_mtu_discovery = true;
+    add(made);
+}
+
+void PlanModel::change(const netlink::TunnelDevice& device) {
+    refuse_second(device);
+    index_of(device.name); // which must be there
+    netlink::Link& changed = link(device.name);
+    changed.alias = device.alias;
+    changed.local = device.local;
+    changed.remote = device.remote;
+    changed.ttl = device.ttl;
+    changed.mtu = device.mtu;
+    changed.path_mtu_discovery = true;
+    changed.up = true;
+}
+
+void PlanModel::configure(const Changes::Configure& change) {
+    index_of(change.device);
+    netlink::Link& changed = link(change.device);
+    changed.alias = change.settings.alias.value_or(changed.alias);
+    changed.forwarding = change.settings.forwarding.value_or(changed.forwarding);
+    changed.rp_filter = change.settings.rp_filter.value_or(changed.rp_filter);
+    changed.up = changed.up || change.settings.up;
+}
+
+void PlanModel::place(const Changes::Address& change) {
+    netlink::InterfaceAddress address = change.address;
+    address.link = index_of(change.device);
+    if (std::ranges::any_of(state_.addresses,
+                            [&](const auto& other) { return is_same(address, other); }))
+        throw Refused("there is an address " + address.local.to_string() + " already on " +
+                      change.device);
+    state_.addresses.push_back(address);
+}
+
+void PlanModel::place(const Changes::Route& change) {
+    netlink::Route route = change.route;
+    route.link = index_of(change.device);
+    const std::string what = "the route " + route.destination.to_string();
+    if (!route.unreachable && !link(change.device).up)
+        throw Refused(what + " leads through " + change.device + ", which is down");
+    if (route.source && std::ranges::find(state_.addresses, *route.source,
+                                          &netlink::InterfaceAddress::local) == state_.addresses.end())
+        throw Refused(what + " has a source that is not the host's");
+    const auto other = std::ranges::find_if(state_.routes, [&](const auto& entry) {
+        return entry.destination == route.destination && entry.metric == route.metric;
+    });
+    if (other == state_.routes.end())
+        state_.routes.push_back(route);
+    else if (change.if_exists == netlink::IfExists::fail)
+        throw Refused(what + " is there already");
+    else
+        *other = route;
+}
+
+void PlanModel::refuse_second(const netlink::TunnelDevice& device) const {
+    for (const netlink::Link& other : state_.tunnels)
+        if (other.name != device.name && other.local == device.local && other.remote == device.remote)
+            throw Refused(other.name + " is a tunnel between the addresses of " + device.name);
+}
+
+int PlanModel::index_of(const std::string& device) {
+    if (device.empty())
+        return 0;
+    if (device == "lo")
+        return loopback_index;
+    try {
+        return link(device).index;
+    } catch (const std::out_of_range& error) {
+        throw Refused(error.what());
+    }
+}
+
+std::string PlanModel::name_of(int index) const {
+    const auto found = std::ranges::find(state_.tunnels, index, &netlink::Link::index);
+    return found == state_.tunnels.end() ? std::to_string(index) : found->name;
+}
+
+void PlanModel::drop_routes_without_source() {
+    std::erase_if(state_.routes, [&](const netlink::Route& route) {
+        return route.source && std::ranges::find(state_.addresses, *route.source,
+                                                 &netlink::InterfaceAddress::local) ==
+                                   state_.addresses.end();
+    });
+}
+
+std::string PlanModel::to_string() const {
+    std::vector<std::string> lines;
+    const auto add_line = [&](const auto&... parts) {
+        std::ostringstream line;
+        ((line << parts << ' '), ...);
+        lines.push_back(line.str());
+    };
+    for (const auto& link : state_.tunnels)
+        add_line("link", link.name, link.alias, shown(link.local), shown(link.remote), int{link.ttl},
+                 link.mtu, link.up, link.path_mtu_discovery, link.forwarding, link.rp_filter);
+    for (const auto& address : state_.addresses)
+        add_line("address", name_of(address.link), address.local.to_string(), shown(address.peer),
+                 address.prefix, address.label, address.link_scope);
+    for (const auto& route : state_.routes)
+        add_line("route", route.destination.to_string(), name_of(route.link), shown(route.gateway),
+                 shown(route.source), route.metric, int{route.protocol}, route.unreachable);
+    std::ranges::sort(lines);
+    std::string text;
+    for (const std::string& line : lines)
+        text += line + '\n';
+    return text;
+}
+
+Node numbered_node(int number) {
+    const std::string digits = std::to_string(number);
+    return {.name = "host" + digits,
+            .addresses = {ip::Address::parse("172.16.5." + digits)},
+            .pod_cidrs = {ip::Cidr::parse("10.10." + digits + ".0/24")},
+            .tunnel_addresses = {ip::Address::parse("10.10." + digits + ".1")}};
+}
+
+std::vector<Node> numbered_nodes(const std::vector<int>& numbers) {
+    std::vector<Node> nodes;
+    for (const int number : numbers)
+        nodes.push_back(numbered_node(number));
+    return nodes;
+}
+
+Wanted wanted_by(const std::vector<Node>& nodes, std::size_t self) {
+    const ip::Address endpoint = nodes[self].tunnel_addresses[0];
+    Wanted wanted{.network = "podnet",
+                  .tunnels = {},
+                  .endpoint = endpoint,
+                  .own_pod_cidrs = nodes[self].pod_cidrs};
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+        if (i != self)
+            wanted.tunnels.push_back({.device = {.name = device_name(nodes[i].addresses[0]),
+                                                 .alias = device_alias("podnet", nodes[i].name),
+                                                 .local = nodes[self].addresses[0],
+                                                 .remote = nodes[i].addresses[0],
+                                                 .ttl = 64,
+                                                 .mtu = 1480},
+                                      .endpoint = endpoint,
+                                      .peer = nodes[i].tunnel_addresses[0],
+                                      .destinations = nodes[i].pod_cidrs});
+    return wanted;
+}
+
+PlanModel standing(const Wanted& wanted) {
+    PlanModel host;
+    host.apply(plan(wanted, host.state()));
+    return host;
+}
+
+} // namespace mesh

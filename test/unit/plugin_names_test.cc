@@ -1,0 +1,84 @@
+#include "plugin/names.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <unordered_set>
+
+namespace plugin {
+namespace {
+
+using testing::EndsWith;
+using testing::MatchesRegex;
+using testing::StartsWith;
+
+// Fixed for good: DEL must find what an older version of the plugin made.
+TEST(LinkNames, AreWhatTheyHaveAlwaysBeen) {
+    EXPECT_EQ(host_link_name("podnet", "c0ffee", "eth0"), "@NAME@");
+    EXPECT_EQ(link_mac("podnet", "c0ffee", "eth0", End::host).to_string(), "@HOST@");
+    EXPECT_EQ(link_mac("podnet", "c0ffee", "eth0", End::pod).to_string(), "@POD@");
+}
+
+TEST(LinkNames, FillTheFifteenCharactersOfTheKernel) {
+    for (const char* container : {"", "a", "c0ffee"}) {
+        const std::string name = host_link_name("podnet", container, "eth0");
+        EXPECT_EQ(name.size(), 15U);
+        EXPECT_THAT(name, MatchesRegex("veth[0-9a-f]+"));
+    }
+}
+
+TEST(LinkNames, DifferWithEachPartOfTheAttachment) {
+    const std::unordered_set<std::string> names{
+        host_link_name("podnet", "c0ffee", "eth0"), host_link_name("podnet", "c0ffee", "eth1"),
+        host_link_name("podnet", "c0ffe", "eth0"),  host_link_name("podne", "c0ffee", "eth0"),
+        host_link_name("podnetc", "0ffee", "eth0"), host_link_name("podnet", "c0ffeee", "th0")};
+    EXPECT_EQ(names.size(), 6U);
+}
+
+TEST(LinkNames, OfAHundredThousandAttachmentsAllDiffer) {
+    constexpr int attachments = 100'000;
+    std::unordered_set<std::string> names;
+    for (int i = 0; i < attachments; ++i)
+        names.insert(host_link_name("podnet", std::to_string(i), "eth0"));
+    EXPECT_EQ(names.size(), std::size_t{attachments});
+}
+
+TEST(LinkMac, IsALocalOneOfASingleInterface) {
+    for (int i = 0; i < 1000; ++i)
+        for (const End end : {End::host, End::pod})
+            ASSERT_EQ(link_mac("podnet", std::to_string(i), "eth0", end).bytes[0] & 3, 2);
+}
+
+TEST(LinkMac, DiffersAtTheTwoEnds) {
+    EXPECT_NE(link_mac("podnet", "c0ffee", "eth0", End::host),
+              link_mac("podnet", "c0ffee", "eth0", End::pod));
+}
+
+Environment environment_with(std::map<std::string, std::string> args) {
+    return {.verb = Verb::add,
+            .container_id = "c0ffee",
+            .interface = "eth0",
+            .netns = {},
+            .args = std::move(args),
+            .requested = {}};
+}
+
+TEST(LinkAlias, NamesThePodOrElseTheContainer) {
+    EXPECT_EQ(host_link_alias("podnet", environment_with({{"K8S_POD_NAMESPACE", "default"},
+                                                          {"K8S_POD_NAME", "web-0"}})),
+              "podnet: default/web-0 eth0");
+    EXPECT_EQ(host_link_alias("podnet", environment_with({})), "podnet: c0ffee eth0");
+    EXPECT_EQ(host_link_alias("podnet", environment_with({{"K8S_POD_NAMESPACE", "default"}})),
+              "podnet: c0ffee eth0");
+}
+
+TEST(LinkAlias, IsCutWhereTheKernelWouldRefuseIt) {
+    const std::string alias = host_link_alias(
+        "podnet", environment_with({{"K8S_POD_NAMESPACE", "default"},
+                                    {"K8S_POD_NAME", std::string(300, 'x')}}));
+    EXPECT_EQ(alias.size(), 255U);
+    EXPECT_THAT(alias, StartsWith("podnet: default/xxx"));
+}
+
+} // namespace
+} // namespace plugin
