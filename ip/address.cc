@@ -5,14 +5,17 @@
 
 namespace ip {
 
-std::string_view name(Family family) { return family == Family::v4 ? "IPv4" : "IPv6"; }
+std::string_view name(Family family) {
+    return family == Family::v4 ? "IPv4" : "IPv6";
+}
 
 Address Address::parse(std::string_view text) {
     const std::string copy(text); // inet_pton wants a terminator; an inner NUL must not pass
     Address result;
     result.family_ = text.find(':') == std::string_view::npos ? Family::v4 : Family::v6;
     const int af = result.family_ == Family::v4 ? AF_INET : AF_INET6;
-    if (copy.find('\0') != std::string::npos || inet_pton(af, copy.c_str(), result.bytes_.data()) != 1)
+    if (copy.find('\0') != std::string::npos ||
+        inet_pton(af, copy.c_str(), result.bytes_.data()) != 1)
         throw ParseError('"' + copy + "\" is not an IP address; write one such as 10.10.100.10");
     constexpr std::array<std::uint8_t, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     if (result.family_ == Family::v6 && std::ranges::equal(mapped, result.bytes().first(12)))

@@ -30,6 +30,8 @@ bool Cidr::overlaps(const Cidr& other) const {
     return contains(other.network_) || other.contains(network_);
 }
 
-std::string Cidr::to_string() const { return network_.to_string() + '/' + std::to_string(length_); }
+std::string Cidr::to_string() const {
+    return network_.to_string() + '/' + std::to_string(length_);
+}
 
 } // namespace ip

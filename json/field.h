@@ -32,7 +32,8 @@ class UnsupportedError : public FieldError {
     using FieldError::FieldError;
 };
 
-/// Throws SyntaxError; also for what is nested more than 64 deep or holds a number that no type takes.
+/// Throws SyntaxError; also for what is nested more than 64 deep or holds a number that no type
+/// takes.
 Value parse(std::string_view text);
 
 /// A place in a document: a value and the keys that lead to it, so that an error can name both.

@@ -66,8 +66,10 @@ void add_routes(netlink::Socket& route, const Changes& changes, const Indices& i
             continue;
         const std::string destination = changes.add_routes[i].route.destination.to_string();
         if (answers[i].error->number() == EEXIST)
-            throw Conflict("a route to " + destination + " that this network did not make stands "
-                           "already; remove it (ip route show " + destination + ')');
+            throw Conflict("a route to " + destination +
+                           " that this network did not make stands "
+                           "already; remove it (ip route show " +
+                           destination + ')');
         throw *answers[i].error;
     }
 }

@@ -6,8 +6,8 @@
 namespace mesh {
 
 /// Carries out `changes`, which were planned from `observed`, in a few pipelined system calls.
-/// Throws Conflict where a route of someone else is in the way, NoTunnels, netlink::Error; what could be done
-/// is done then.
+/// Throws Conflict where a route of someone else is in the way, NoTunnels, netlink::Error; what
+/// could be done is done then.
 void apply(netlink::Socket& route, const Changes& changes, const Observed& observed);
 
 /// A line for each change, for the log.

@@ -25,9 +25,11 @@ bool is_special(const ip::Cidr& cidr) {
 std::string read_name(const json::Field& node) {
     const json::Field field = node.require("name", "give the node a name, such as \"host1\"");
     const std::string& name = field.string();
-    const bool clean = std::ranges::all_of(name, [](char c) { return c > ' ' && c < 127 && c != '/'; });
+    const bool clean =
+        std::ranges::all_of(name, [](char c) { return c > ' ' && c < 127 && c != '/'; });
     if (name.empty() || name.size() > longest_name || !clean)
-        field.fail(field.shown() + " is not a node name; use 1 to 200 letters, digits, '-' and '.'");
+        field.fail(field.shown() +
+                   " is not a node name; use 1 to 200 letters, digits, '-' and '.'");
     return name;
 }
 
@@ -70,7 +72,8 @@ std::vector<ip::Cidr> read_pod_cidrs(const json::Field& node) {
         if (is_special(cidr))
             field.fail(field.shown() + " holds addresses that no pod can have; "
                                        "give a network such as 10.10.100.0/24");
-        if (const unsigned longest = ipam::longest_pod_prefix(cidr.family()); cidr.length() > longest)
+        if (const unsigned longest = ipam::longest_pod_prefix(cidr.family());
+            cidr.length() > longest)
             field.fail(field.shown() + " is too small for an endpoint and a pod; give a /" +
                        std::to_string(longest) + " or larger");
         cidrs.push_back(cidr);
@@ -80,7 +83,8 @@ std::vector<ip::Cidr> read_pod_cidrs(const json::Field& node) {
     return cidrs;
 }
 
-std::vector<ip::Address> read_endpoints(const json::Field& node, const std::vector<ip::Cidr>& cidrs) {
+std::vector<ip::Address> read_endpoints(const json::Field& node,
+                                        const std::vector<ip::Cidr>& cidrs) {
     std::vector<ip::Address> endpoints;
     if (const auto list = node.find("tunnelAddresses")) {
         for (const json::Field& field : list->array()) {
@@ -92,8 +96,9 @@ std::vector<ip::Address> read_endpoints(const json::Field& node, const std::vect
                 field.fail(field.shown() + " is outside the node's podCIDRs; give an address of " +
                            cidrs.front().to_string());
             if (const ipam::Range range = ipam::usable(*home); !ipam::contains(range, address))
-                field.fail(field.shown() + " is the network's own or its broadcast address; give "
-                                           "one from " +
+                field.fail(field.shown() +
+                           " is the network's own or its broadcast address; give "
+                           "one from " +
                            range.first.to_string() + " to " + range.last.to_string());
             endpoints.push_back(address);
         }
@@ -148,7 +153,8 @@ std::string local_addresses(const std::vector<ip::Address>& local) {
 
 } // namespace
 
-std::optional<ip::Address> address_in(ip::Family family, const std::vector<ip::Address>& addresses) {
+std::optional<ip::Address> address_in(ip::Family family,
+                                      const std::vector<ip::Address>& addresses) {
     const auto found = std::ranges::find(addresses, family, &ip::Address::family);
     return found == addresses.end() ? std::nullopt : std::optional(*found);
 }
@@ -175,9 +181,9 @@ std::vector<Node> read_nodes(const json::Field& list) {
     }
     if (nodes.empty())
         list.fail("[] holds no node; list every node of the cluster, this one too");
-    refuse_clashes(std::move(names), std::equal_to<>(), "is a node already, give each its own name:");
-    refuse_clashes(addresses, std::equal_to<>(),
-                   "belongs to another node, give each its own:");
+    refuse_clashes(std::move(names), std::equal_to<>(),
+                   "is a node already, give each its own name:");
+    refuse_clashes(addresses, std::equal_to<>(), "belongs to another node, give each its own:");
     // Blocks are nested or apart: sorted by network, one that lies in another has that one, or a
     // third that lies in it too, right before it. So neighbours are all that need comparing.
     refuse_clashes(
@@ -196,7 +202,8 @@ std::size_t find_self(const std::vector<Node>& nodes, const std::optional<std::s
                                           nodes[i].addresses.end();
         if (mine && self)
             throw json::FieldError("nodes: both \"" + nodes[*self].name + "\" and \"" +
-                                   nodes[i].name + "\" have an address of this host; leave one of "
+                                   nodes[i].name +
+                                   "\" have an address of this host; leave one of "
                                    "them, or say which it is with nodeName");
         if (mine)
             self = i;
@@ -204,9 +211,11 @@ std::size_t find_self(const std::vector<Node>& nodes, const std::optional<std::s
     if (self)
         return *self;
     if (node_name)
-        throw json::FieldError("nodeName: \"" + *node_name + "\" is no node of the list; add it "
+        throw json::FieldError("nodeName: \"" + *node_name +
+                               "\" is no node of the list; add it "
                                "to nodes or correct the name");
-    throw json::FieldError("nodes: no entry has an address of this host (" + local_addresses(local) +
+    throw json::FieldError("nodes: no entry has an address of this host (" +
+                           local_addresses(local) +
                            "); add this host, or name its entry with nodeName");
 }
 

@@ -20,7 +20,9 @@ bool has_our_name(const netlink::Link& link) {
            link.name.find_first_not_of("0123456789abcdef", prefix.size()) == std::string::npos;
 }
 
-std::string network_of(const netlink::Link& link) { return link.alias.substr(0, link.alias.find('/')); }
+std::string network_of(const netlink::Link& link) {
+    return link.alias.substr(0, link.alias.find('/'));
+}
 
 netlink::TunnelDevice as_device(const netlink::Link& link) {
     return {link.name, link.alias, *link.local, *link.remote, link.ttl, link.mtu};
@@ -52,7 +54,8 @@ class Planner {
         for (const auto& [name, link] : ours_)
             if (!link->alias.empty() && network_of(*link) != wanted_.network)
                 throw Conflict("the tunnel " + name + " belongs to the network \"" +
-                               network_of(*link) + "\", and a host has one mesh; use that network's "
+                               network_of(*link) +
+                               "\", and a host has one mesh; use that network's "
                                "name here, or remove it first");
         std::map<std::pair<ip::Address, ip::Address>, std::string> taken;
         for (const auto& [name, link] : others_)
@@ -92,11 +95,9 @@ class Planner {
             changes_.change.push_back(device);
         const int rp_filter = wanted_.check_source ? 1 : 0;
         if (link == nullptr || !link->forwarding || link->rp_filter != rp_filter)
-            changes_.configure.push_back({device.name,
-                                          {.alias = device.alias,
-                                           .forwarding = true,
-                                           .rp_filter = rp_filter,
-                                           .up = true}});
+            changes_.configure.push_back(
+                {device.name,
+                 {.alias = device.alias, .forwarding = true, .rp_filter = rp_filter, .up = true}});
         const int index = link == nullptr ? 0 : link->index;
         want_address(device.name, {.link = index,
                                    .local = tunnel.endpoint,
@@ -154,8 +155,8 @@ class Planner {
                 (route.unreachable || staying.contains(route.link)))
                 changes_.delete_routes.push_back(route);
         for (const netlink::InterfaceAddress& address : observed_.addresses) {
-            const bool ours = address.label == endpoint_label ||
-                              (staying.contains(address.link) && address.peer);
+            const bool ours =
+                address.label == endpoint_label || (staying.contains(address.link) && address.peer);
             if (ours && !kept_addresses_.contains(&address))
                 changes_.delete_addresses.push_back(address);
         }

@@ -37,7 +37,7 @@ struct Tunnel {
 struct Wanted {
     std::string network;
     std::vector<Tunnel> tunnels;
-    std::optional<ip::Address> endpoint;  ///< none: the mesh is to go
+    std::optional<ip::Address> endpoint; ///< none: the mesh is to go
     std::vector<ip::Cidr> own_pod_cidrs;
     bool check_source = true;
 };
@@ -57,7 +57,7 @@ struct Changes {
         netlink::InterfaceAddress address; ///< without `link`
     };
     struct Route {
-        std::string device; ///< empty for an unreachable route
+        std::string device;   ///< empty for an unreachable route
         netlink::Route route; ///< without `link`
         netlink::IfExists if_exists;
     };

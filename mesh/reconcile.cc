@@ -144,8 +144,8 @@ Reconciled reconcile(netlink::Socket& route, const std::vector<Node>& nodes,
 std::vector<std::string> dismantle(netlink::Socket& route, const std::string& network,
                                    const std::vector<std::string>& forwarding_turned_on) {
     const Observed observed = observe(route);
-    const Changes changes = plan({.network = network, .tunnels = {}, .endpoint = {}, .own_pod_cidrs = {}},
-                                 observed);
+    const Changes changes =
+        plan({.network = network, .tunnels = {}, .endpoint = {}, .own_pod_cidrs = {}}, observed);
     apply(route, changes, observed);
     std::vector<std::string> lines = describe(changes);
     for (const std::string& device : forwarding_turned_on) {

@@ -1,7 +1,7 @@
 #include "mesh/stamp.h"
 
-#include "json/field.h"
 #include "netlink/fd.h"
+#include "json/field.h"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -12,10 +12,13 @@ namespace mesh {
 
 namespace {
 
-std::filesystem::path path_in(const std::filesystem::path& state_dir) { return state_dir / "mesh.json"; }
+std::filesystem::path path_in(const std::filesystem::path& state_dir) {
+    return state_dir / "mesh.json";
+}
 
 [[noreturn]] void fail(const std::string& tried, const std::filesystem::path& path) {
-    throw std::system_error(errno, std::generic_category(), "cannot " + tried + ' ' + path.string());
+    throw std::system_error(errno, std::generic_category(),
+                            "cannot " + tried + ' ' + path.string());
 }
 
 std::string read_file(const std::filesystem::path& path) {
@@ -52,20 +55,19 @@ std::optional<Stamp> read_stamp(const std::filesystem::path& state_dir) {
 }
 
 void write_stamp(const std::filesystem::path& state_dir, const Stamp& stamp) {
-    const std::string text = json::Value{{"network", stamp.network},
-                                         {"fingerprint", stamp.fingerprint},
-                                         {"host", stamp.host},
-                                         {"self", stamp.self},
-                                         {"podMtu", stamp.pod_mtu},
-                                         {"forwardingTurnedOn", stamp.forwarding_turned_on}}
-                                 .dump();
+    const std::string text =
+        json::Value{{"network", stamp.network}, {"fingerprint", stamp.fingerprint},
+                    {"host", stamp.host},       {"self", stamp.self},
+                    {"podMtu", stamp.pod_mtu},  {"forwardingTurnedOn", stamp.forwarding_turned_on}}
+            .dump();
     const auto path = path_in(state_dir);
     auto draft = path;
     draft += ".new"; // one writer at a time: the mesh's lock is held
     {
         const netlink::Fd file(
             ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-        if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+        if (!file ||
+            ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
             fail("write", draft);
     }
     if (::rename(draft.c_str(), path.c_str()) != 0)

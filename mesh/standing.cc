@@ -171,11 +171,13 @@ class Gate {
                     .host = host_identity(),
                     .self = {},
                     .forwarding_turned_on = {}};
-        if (const auto before = read_stamp(request_.state_dir); before && before->host == stamp.host) {
+        if (const auto before = read_stamp(request_.state_dir);
+            before && before->host == stamp.host) {
             if (before->network != stamp.network)
-                throw Conflict("this host's mesh belongs to the network \"" + before->network +
-                               "\", and a host has one; use that network's name, or delete its pods "
-                               "first");
+                throw Conflict(
+                    "this host's mesh belongs to the network \"" + before->network +
+                    "\", and a host has one; use that network's name, or delete its pods "
+                    "first");
             stamp.forwarding_turned_on = before->forwarding_turned_on;
         }
         // Should this fail half-way, the next caller must not take the old stamp's word, but must
@@ -185,8 +187,8 @@ class Gate {
             merge_into(stamp.forwarding_turned_on, devices);
             write_stamp(request_.state_dir, stamp);
         };
-        Reconciled result = reconcile(route_, request_.nodes, request_.node_name,
-                                      request_.settings, note_forwarding);
+        Reconciled result = reconcile(route_, request_.nodes, request_.node_name, request_.settings,
+                                      note_forwarding);
         stamp.fingerprint = fingerprint_;
         stamp.self = request_.nodes[result.self].name;
         stamp.pod_mtu = result.pod_mtu;
@@ -213,8 +215,8 @@ std::vector<std::string> retire(netlink::Socket& route, const std::string& netwo
     if (stamp && stamp->network != network)
         return {}; // another network's mesh has taken the place of this one's
     const bool ours = stamp && stamp->host == host_identity();
-    auto lines = dismantle(route, network,
-                           ours ? stamp->forwarding_turned_on : std::vector<std::string>());
+    auto lines =
+        dismantle(route, network, ours ? stamp->forwarding_turned_on : std::vector<std::string>());
     remove_stamp(state_dir);
     return lines;
 }

@@ -35,9 +35,9 @@ struct Request {
 };
 
 /// Makes the mesh stand. In the steady state it changes nothing and asks the kernel for at most
-/// a handful of routes: a route goes with its device, with the device's being up and with its source
-/// address, so that asking for it asks for all of them. All peers are looked at where they are
-/// few, some, chosen by `seed`, where they are many. If anything is not as it was left, or
+/// a handful of routes: a route goes with its device, with the device's being up and with its
+/// source address, so that asking for it asks for all of them. All peers are looked at where they
+/// are few, some, chosen by `seed`, where they are many. If anything is not as it was left, or
 /// anything else is wanted, it is reconciled, by one process at a time. Throws as
 /// reconcile does, and std::system_error where the state directory cannot be used.
 Standing stand(netlink::Socket& route, const Request& request);

@@ -40,7 +40,8 @@ Request change_request(const LinkObject& changes, std::string purpose) {
 
 /// libnl would put the alias with a terminator, with which the longest does not fit.
 Request with_alias(Request request, const std::string& alias) {
-    built(nla_put(request.message.get(), IFLA_IFALIAS, static_cast<int>(alias.size()), alias.data()));
+    built(
+        nla_put(request.message.get(), IFLA_IFALIAS, static_cast<int>(alias.size()), alias.data()));
     return request;
 }
 
@@ -101,8 +102,8 @@ Request make_veth(const VethPair& pair, const Netns& pod) {
 }
 
 Request make_tunnel(const TunnelDevice& tunnel) {
-    return add_request(tunnel_object(tunnel), "make the tunnel " + tunnel.name + " to " +
-                                                  tunnel.remote.to_string());
+    return add_request(tunnel_object(tunnel),
+                       "make the tunnel " + tunnel.name + " to " + tunnel.remote.to_string());
 }
 
 Request change_tunnel(const TunnelDevice& tunnel) {
@@ -168,7 +169,8 @@ Link to_link(const Message& reply) {
         .local = {},
         .remote = {},
     };
-    if (nl_addr* mac = rtnl_link_get_addr(source); mac && nl_addr_get_len(mac) == link.mac.bytes.size())
+    if (nl_addr* mac = rtnl_link_get_addr(source);
+        mac && nl_addr_get_len(mac) == link.mac.bytes.size())
         std::copy_n(static_cast<const std::uint8_t*>(nl_addr_get_binary_addr(mac)),
                     link.mac.bytes.size(), link.mac.bytes.begin());
     std::uint32_t setting = 0;
@@ -191,7 +193,8 @@ std::vector<Link> dump_links(Socket& socket, const std::string& kind) {
     nlattr* info = allocated(nla_nest_start(request.message.get(), IFLA_LINKINFO));
     built(nla_put_string(request.message.get(), IFLA_INFO_KIND, kind.c_str()));
     nla_nest_end(request.message.get(), info);
-    return dump_all<Link>(socket, request, to_link, [&](const Link& link) { return link.kind == kind; });
+    return dump_all<Link>(socket, request, to_link,
+                          [&](const Link& link) { return link.kind == kind; });
 }
 
 } // namespace netlink

@@ -71,8 +71,9 @@ Request change_tunnel(const TunnelDevice& tunnel);
 struct LinkSettings {
     std::optional<std::string> alias = {};
     std::optional<bool> forwarding = {}; ///< net.ipv4.conf.NAME.forwarding, without a file in /proc
-    std::optional<int> rp_filter = {};   ///< 1: drop what comes in here but would not be answered here
-    bool up = false;                     ///< bring it up
+    std::optional<int> rp_filter =
+        {};          ///< 1: drop what comes in here but would not be answered here
+    bool up = false; ///< bring it up
 };
 Request configure(const std::string& name, const LinkSettings& settings);
 

@@ -2,7 +2,9 @@
 
 namespace netlink {
 
-void MessageDeleter::operator()(nl_msg* message) const { nlmsg_free(message); }
+void MessageDeleter::operator()(nl_msg* message) const {
+    nlmsg_free(message);
+}
 
 static Addr make_addr(const ip::Address& address, unsigned length) {
     const int family = address.family() == ip::Family::v4 ? AF_INET : AF_INET6;
@@ -12,8 +14,12 @@ static Addr make_addr(const ip::Address& address, unsigned length) {
     return result;
 }
 
-Addr to_addr(const ip::Address& address) { return make_addr(address, address.bits()); }
-Addr to_addr(const ip::Cidr& cidr) { return make_addr(cidr.network(), cidr.length()); }
+Addr to_addr(const ip::Address& address) {
+    return make_addr(address, address.bits());
+}
+Addr to_addr(const ip::Cidr& cidr) {
+    return make_addr(cidr.network(), cidr.length());
+}
 
 ip::Address from_addr(const nl_addr* address) {
     const auto* bytes = static_cast<const std::uint8_t*>(nl_addr_get_binary_addr(address));

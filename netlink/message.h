@@ -4,10 +4,10 @@
 #include "netlink/socket.h"
 
 #include <memory>
-#include <new>
 #include <netlink/addr.h>
 #include <netlink/msg.h>
 #include <netlink/object.h>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>

@@ -13,7 +13,8 @@
 #include <optional>
 
 // The messages of nf_tables, as the kernel's include/uapi/linux/netfilter/nf_tables.h describes
-// their attributes; numbers in them are big-endian. `nft list table inet ipip-cni` shows the result.
+// their attributes; numbers in them are big-endian. `nft list table inet ipip-cni` shows the
+// result.
 
 namespace netlink {
 
@@ -33,8 +34,10 @@ struct FamilyFacts {
     const char* multicast;
 };
 constexpr std::array families{
-    FamilyFacts{ip::Family::v4, NFPROTO_IPV4, 7, 12, 16, 4, "node_pods_v4", "spared_v4", "224.0.0.0/4"},
-    FamilyFacts{ip::Family::v6, NFPROTO_IPV6, 8, 8, 24, 16, "node_pods_v6", "spared_v6", "ff00::/8"},
+    FamilyFacts{ip::Family::v4, NFPROTO_IPV4, 7, 12, 16, 4, "node_pods_v4", "spared_v4",
+                "224.0.0.0/4"},
+    FamilyFacts{ip::Family::v6, NFPROTO_IPV6, 8, 8, 24, 16, "node_pods_v6", "spared_v6",
+                "ff00::/8"},
 };
 
 class Nest {

@@ -22,7 +22,9 @@ Netns Netns::open(const std::string& path) {
     return Netns(std::move(fd));
 }
 
-Netns Netns::current() { return open("/proc/thread-self/ns/net"); }
+Netns Netns::current() {
+    return open("/proc/thread-self/ns/net");
+}
 
 Socket Netns::socket(int protocol) const {
     const Netns home = current();

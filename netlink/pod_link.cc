@@ -63,12 +63,14 @@ std::vector<Request> pod_side(const PodLink& link, int index) {
 
 } // namespace
 
-bool has_link(Socket& pod, const std::string& name) { return pod.find(get_link(name)) != nullptr; }
+bool has_link(Socket& pod, const std::string& name) {
+    return pod.find(get_link(name)) != nullptr;
+}
 
 void attach(Socket& host, const Netns& pod, const PodLink& link) {
     std::vector<Request> birth;
-    birth.push_back(make_veth(
-        {link.host_name, link.pod_name, link.host_mac, link.pod_mac, link.mtu}, pod));
+    birth.push_back(
+        make_veth({link.host_name, link.pod_name, link.host_mac, link.pod_mac, link.mtu}, pod));
     birth.push_back(get_link(link.host_name));
     const auto answers = host.exchange(birth);
     if (answers[0].error)

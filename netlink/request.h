@@ -16,7 +16,8 @@ using Message = std::unique_ptr<nl_msg, MessageDeleter>;
 struct Request {
     Message message;
     std::string purpose;
-    bool may_fail = false; ///< Socket::run overlooks its error: the kernel may lack what it asks for
+    bool may_fail =
+        false; ///< Socket::run overlooks its error: the kernel may lack what it asks for
 };
 
 } // namespace netlink

@@ -12,7 +12,9 @@ namespace {
 
 using RouteObject = Owned<rtnl_route, rtnl_route_put>;
 
-int af(ip::Family family) { return family == ip::Family::v4 ? AF_INET : AF_INET6; }
+int af(ip::Family family) {
+    return family == ip::Family::v4 ? AF_INET : AF_INET6;
+}
 
 RouteObject to_rtnl(const Route& route) {
     RouteObject object(allocated(rtnl_route_alloc()));
@@ -46,7 +48,9 @@ std::string shown(const Route& route) {
            route.destination.to_string();
 }
 
-Route own_route(const Message& reply) { return to_route(reply).route; }
+Route own_route(const Message& reply) {
+    return to_route(reply).route;
+}
 
 } // namespace
 

@@ -14,9 +14,9 @@ class Socket;
 /// A route of the main table.
 struct Route {
     ip::Cidr destination;
-    int link = 0;                         ///< index of the device; 0 for an unreachable route
-    std::optional<ip::Address> gateway = {};  ///< reached over `link` whatever other routes say
-    std::optional<ip::Address> source = {};   ///< preferred source address
+    int link = 0;                            ///< index of the device; 0 for an unreachable route
+    std::optional<ip::Address> gateway = {}; ///< reached over `link` whatever other routes say
+    std::optional<ip::Address> source = {};  ///< preferred source address
     std::uint32_t metric = 0;
     std::uint8_t protocol = 0; ///< who made it, rtnetlink(7); 94 is this project
     bool unreachable = false;  ///< answers "no route to host" instead of leading anywhere
@@ -35,14 +35,15 @@ Request add_route(const Route& route, IfExists if_exists = IfExists::fail);
 Request delete_route(const Route& route);
 
 /// The entry of the routing tables that leads to `address`, with the attributes of the entry and
-/// not of what was learned by the way (RTM_F_FIB_MATCH): one look-up, however many routes there are.
+/// not of what was learned by the way (RTM_F_FIB_MATCH): one look-up, however many routes there
+/// are.
 Request get_route(const ip::Address& address);
 
 /// A route as get_route found it.
 struct RouteEntry {
     Route route;
-    bool local = false;    ///< the address is this host's own
-    std::uint32_t mtu = 0; ///< of the route; 0: the device's
+    bool local = false;     ///< the address is this host's own
+    std::uint32_t mtu = 0;  ///< of the route; 0: the device's
     std::vector<int> links; ///< all devices it may take: several where it is multipath
 };
 RouteEntry to_route(const Message& reply);

@@ -155,8 +155,8 @@ std::vector<Socket::Answer> Socket::exchange(const std::vector<Request>& request
     std::vector<Answer> answers;
     answers.reserve(requests.size());
     for (std::size_t done = 0; done < requests.size(); done += chunk) {
-        auto part =
-            exchange_chunk(&requests[done], std::min(chunk, requests.size() - done), Kind::pipeline);
+        auto part = exchange_chunk(&requests[done], std::min(chunk, requests.size() - done),
+                                   Kind::pipeline);
         std::ranges::move(part, std::back_inserter(answers));
     }
     return answers;

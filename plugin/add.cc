@@ -39,7 +39,8 @@ class Undo {
 
 netlink::Netns open_pod(const Environment& environment) {
     const auto refuse = [&](const std::string& why) {
-        throw EnvironmentError("CNI_NETNS: " + why + "; pass the path of the pod's network namespace");
+        throw EnvironmentError("CNI_NETNS: " + why +
+                               "; pass the path of the pod's network namespace");
     };
     try {
         auto pod = netlink::Netns::open(*environment.netns);
@@ -87,12 +88,12 @@ netlink::PodLink link_for(const Environment& environment, const Config& config,
         .gateways = {},
         .check_source = config.settings.check_source};
     for (const ip::Address& address : addresses)
-        link.gateways.push_back(
-            *mesh::address_in(address.family(), mesh.self().tunnel_addresses));
+        link.gateways.push_back(*mesh::address_in(address.family(), mesh.self().tunnel_addresses));
     return link;
 }
 
-Result describe(const netlink::PodLink& link, const Environment& environment, const Config& config) {
+Result describe(const netlink::PodLink& link, const Environment& environment,
+                const Config& config) {
     Result result{.host = {link.host_name, link.host_mac, link.mtu},
                   .pod = {link.pod_name, link.pod_mac, link.mtu},
                   .sandbox = *environment.netns,

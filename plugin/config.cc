@@ -18,7 +18,8 @@ constexpr const char* default_nodes_file = "/run/ipip-cni/nodes.json";
 constexpr std::size_t longest_network = 50; // with a peer's name it must fit a device's alias
 
 std::string read_name(const json::Field& document) {
-    const json::Field field = document.require("name", "give the network a name, such as \"podnet\"");
+    const json::Field field =
+        document.require("name", "give the network a name, such as \"podnet\"");
     const std::string& name = field.string();
     const auto alphanumeric = [](char c) { return std::isalnum(static_cast<unsigned char>(c)); };
     const bool clean = std::ranges::all_of(
@@ -68,13 +69,16 @@ auto value_or(const json::Field& document, const char* key, Read read,
     return field ? read(*field) : absent;
 }
 
-bool boolean(const json::Field& field) { return field.boolean(); }
+bool boolean(const json::Field& field) {
+    return field.boolean();
+}
 
 std::uint32_t read_mtu(const json::Field& field) {
     // Below 576 nothing is sure to work (RFC 791); above, the outer header must still fit.
     const auto mtu = field.integer(0, 65515);
     if (mtu != 0 && mtu < 576)
-        field.fail(field.shown() + " is less than IPv4 needs; use 0 to have it found out, or 576 to 65515");
+        field.fail(field.shown() +
+                   " is less than IPv4 needs; use 0 to have it found out, or 576 to 65515");
     return static_cast<std::uint32_t>(mtu);
 }
 
@@ -84,12 +88,13 @@ mesh::Settings read_settings(const json::Field& document) {
     require_first(document, "encapsulation", {"ipip", "fou"});
     if (const auto port = document.find("fouPort"))
         port->integer(1, 65535);
-    return {.network = read_name(document),
-            .mtu = value_or(document, "mtu", read_mtu, 0),
-            .ttl = static_cast<std::uint8_t>(value_or(
-                document, "ttl", [](const json::Field& field) { return field.integer(1, 255); }, 64)),
-            .masquerade = value_or(document, "ipMasq", boolean, false),
-            .check_source = value_or(document, "sourceCheck", boolean, true)};
+    return {
+        .network = read_name(document),
+        .mtu = value_or(document, "mtu", read_mtu, 0),
+        .ttl = static_cast<std::uint8_t>(value_or(
+            document, "ttl", [](const json::Field& field) { return field.integer(1, 255); }, 64)),
+        .masquerade = value_or(document, "ipMasq", boolean, false),
+        .check_source = value_or(document, "sourceCheck", boolean, true)};
 }
 
 void check_ipam(const json::Field& document) {
@@ -101,7 +106,8 @@ void check_ipam(const json::Field& document) {
         type->unsupported("is not supported yet; use \"ipip-ipam\"");
     for (const auto& [key, unused] : ipam->object().items())
         if (const auto field = ipam->find(key); field && key != "type")
-            field->unsupported("is not supported yet under ipip; the ranges are the node's podCIDRs");
+            field->unsupported(
+                "is not supported yet under ipip; the ranges are the node's podCIDRs");
 }
 
 const json::Value& strings(const json::Field& list) {
@@ -155,12 +161,36 @@ void read_runtime_config(const json::Field& document, Config& config) {
 
 /// Keys that nobody reads: mostly a misspelling, or a setting of another plugin.
 std::vector<std::string> find_unknown(const json::Field& document) {
-    static constexpr std::array<std::string_view, 30> known{
-        "cniVersion", "cniVersions", "name", "type", "nodes", "nodesFile", "nodeName", "stateDir",
-        "topology", "direct", "encapsulation", "fouPort", "mtu", "ttl", "ipMasq", "sourceCheck",
-        "ipam", "dns", "logFile", "logLevel", "args", "capabilities", "runtimeConfig", "prevResult",
-        "disableCheck", "disableGC", "loadOnlyInlinedPlugins", "plugins", "cni.dev/attachments",
-        "cni.dev/valid-attachments"};
+    static constexpr std::array<std::string_view, 30> known{"cniVersion",
+                                                            "cniVersions",
+                                                            "name",
+                                                            "type",
+                                                            "nodes",
+                                                            "nodesFile",
+                                                            "nodeName",
+                                                            "stateDir",
+                                                            "topology",
+                                                            "direct",
+                                                            "encapsulation",
+                                                            "fouPort",
+                                                            "mtu",
+                                                            "ttl",
+                                                            "ipMasq",
+                                                            "sourceCheck",
+                                                            "ipam",
+                                                            "dns",
+                                                            "logFile",
+                                                            "logLevel",
+                                                            "args",
+                                                            "capabilities",
+                                                            "runtimeConfig",
+                                                            "prevResult",
+                                                            "disableCheck",
+                                                            "disableGC",
+                                                            "loadOnlyInlinedPlugins",
+                                                            "plugins",
+                                                            "cni.dev/attachments",
+                                                            "cni.dev/valid-attachments"};
     static constexpr std::array<std::string_view, 4> known_of_node{"name", "addresses", "podCIDRs",
                                                                    "tunnelAddresses"};
     std::vector<std::string> unknown;
@@ -237,7 +267,7 @@ Config read_config(const json::Field& document) {
         config.node_name = name->string();
     if (const auto level = document.find("logLevel")) {
         config.log_level = level->string();
-        constexpr std::array<std::string_view, 6> levels{"trace", "debug", "info",
+        constexpr std::array<std::string_view, 6> levels{"trace",   "debug", "info",
                                                          "warning", "error", "off"};
         if (std::ranges::find(levels, config.log_level) == levels.end())
             level->fail(level->shown() +

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "ip/mac.h"
-#include "json/field.h"
 #include "mesh/reconcile.h"
+#include "json/field.h"
 
 #include <filesystem>
 #include <optional>
@@ -48,16 +48,16 @@ struct Config {
     mesh::Settings settings;
     std::vector<mesh::Node> nodes;
     std::optional<std::string> node_name;
-    json::Value dns;                          ///< as it goes into the result; null: none
-    std::vector<ip::Address> requested;       ///< addresses asked for by the runtime
-    std::optional<ip::Mac> mac;               ///< likewise
-    std::string log_file;                     ///< empty: standard error
+    json::Value dns;                    ///< as it goes into the result; null: none
+    std::vector<ip::Address> requested; ///< addresses asked for by the runtime
+    std::optional<ip::Mac> mac;         ///< likewise
+    std::string log_file;               ///< empty: standard error
     std::string log_level;
-    std::vector<std::string> unknown_keys;    ///< to be warned of
+    std::vector<std::string> unknown_keys; ///< to be warned of
 };
 
-/// Throws json::FieldError and json::UnsupportedError, which name key, value and mend, VersionError,
-/// NotReady.
+/// Throws json::FieldError and json::UnsupportedError, which name key, value and mend,
+/// VersionError, NotReady.
 Config read_config(const json::Field& document);
 
 } // namespace plugin

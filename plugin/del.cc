@@ -8,8 +8,8 @@ namespace plugin {
 
 void del(const Environment& environment, const Identity& identity) {
     netlink::Socket host;
-    netlink::detach(host, host_link_name(identity.network, environment.container_id,
-                                         environment.interface));
+    netlink::detach(
+        host, host_link_name(identity.network, environment.container_id, environment.interface));
     // After the link: an address must not be given out again while its route still stands.
     ipam::Store(identity.state_dir)
         .release({identity.network, environment.container_id, environment.interface});

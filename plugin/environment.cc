@@ -34,8 +34,9 @@ Verb read_verb(Get get) {
     constexpr std::array<std::pair<std::string_view, Verb>, 3> verbs{
         {{"ADD", Verb::add}, {"DEL", Verb::del}, {"VERSION", Verb::version}}};
     const std::string command =
-        require(get, "CNI_COMMAND", "set it to ADD, DEL or VERSION (this is a CNI plugin, which a "
-                                    "container runtime calls)");
+        require(get, "CNI_COMMAND",
+                "set it to ADD, DEL or VERSION (this is a CNI plugin, which a "
+                "container runtime calls)");
     const auto known = std::ranges::find(verbs, command, &std::pair<std::string_view, Verb>::first);
     if (known == verbs.end())
         throw EnvironmentError("CNI_COMMAND: " + shown(command) + " is not ADD, DEL or VERSION");
@@ -54,28 +55,29 @@ std::string read_container_id(Get get) {
                                " must begin with a letter or digit and hold only letters, digits, "
                                "'_', '.' and '-'");
     if (id.size() > longest_container_id)
-        throw EnvironmentError("CNI_CONTAINERID: " + shown(id) + " has " + std::to_string(id.size()) +
-                               " characters; at most " + std::to_string(longest_container_id) +
-                               " are possible");
+        throw EnvironmentError("CNI_CONTAINERID: " + shown(id) + " has " +
+                               std::to_string(id.size()) + " characters; at most " +
+                               std::to_string(longest_container_id) + " are possible");
     return id;
 }
 
 std::string read_interface(Get get) {
     const std::string name =
         require(get, "CNI_IFNAME", "set it to the interface's name in the pod, such as eth0");
-    const bool clean = std::ranges::all_of(
-        name, [](char c) {
-            // The kernel takes a '%' for a pattern and makes up a name of its own from it.
-            return std::isgraph(static_cast<unsigned char>(c)) && c != '/' && c != ':' && c != '%';
-        });
+    const bool clean = std::ranges::all_of(name, [](char c) {
+        // The kernel takes a '%' for a pattern and makes up a name of its own from it.
+        return std::isgraph(static_cast<unsigned char>(c)) && c != '/' && c != ':' && c != '%';
+    });
     constexpr std::array<std::string_view, 4> reserved{".", "..", "all", "default"};
     if (!clean || std::ranges::find(reserved, name) != reserved.end())
-        throw EnvironmentError("CNI_IFNAME: " + shown(name) +
-                               " is no interface name: no '/', ':', '%', blanks or control "
-                               "characters, and not '.', '..', all or default; use one such as eth0");
+        throw EnvironmentError(
+            "CNI_IFNAME: " + shown(name) +
+            " is no interface name: no '/', ':', '%', blanks or control "
+            "characters, and not '.', '..', all or default; use one such as eth0");
     if (name.size() > longest_interface)
-        throw EnvironmentError("CNI_IFNAME: " + shown(name) + " has " + std::to_string(name.size()) +
-                               " characters; the kernel allows " + std::to_string(longest_interface));
+        throw EnvironmentError("CNI_IFNAME: " + shown(name) + " has " +
+                               std::to_string(name.size()) + " characters; the kernel allows " +
+                               std::to_string(longest_interface));
     if (name == "lo")
         throw EnvironmentError("CNI_IFNAME: \"lo\" is the pod's loopback device; use another name, "
                                "such as eth0");
@@ -83,9 +85,8 @@ std::string read_interface(Get get) {
 }
 
 bool is_true(std::string value) {
-    std::ranges::transform(value, value.begin(), [](unsigned char c) {
-        return static_cast<char>(std::tolower(c));
-    });
+    std::ranges::transform(value, value.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return value == "1" || value == "true";
 }
 

@@ -22,8 +22,8 @@ enum class Verb { add, del, version };
 struct Environment {
     Verb verb;
     std::string container_id;
-    std::string interface;             ///< the name that the pod's end gets
-    std::optional<std::string> netns;  ///< path of the pod's namespace; DEL may lack it
+    std::string interface;                   ///< the name that the pod's end gets
+    std::optional<std::string> netns;        ///< path of the pod's namespace; DEL may lack it
     std::map<std::string, std::string> args; ///< CNI_ARGS
     std::optional<ip::Address> requested;    ///< the pod's address, from IP in CNI_ARGS
 };

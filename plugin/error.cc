@@ -1,11 +1,11 @@
 #include "plugin/error.h"
 
 #include "ipam/store.h"
-#include "json/field.h"
 #include "mesh/plan.h"
 #include "netlink/netns.h"
 #include "plugin/config.h"
 #include "plugin/environment.h"
+#include "json/field.h"
 
 #include <cerrno>
 #include <system_error>
@@ -68,7 +68,8 @@ unsigned code_of(const std::exception& exception) {
 
 bool lacks_permission(const std::exception& exception) {
     const auto* system = dynamic_cast<const std::system_error*>(&exception);
-    return system != nullptr && (system->code().value() == EPERM || system->code().value() == EACCES);
+    return system != nullptr &&
+           (system->code().value() == EPERM || system->code().value() == EACCES);
 }
 
 } // namespace

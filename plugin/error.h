@@ -23,8 +23,8 @@ class AlreadyAttached : public std::exception {
 };
 
 /// The one table from exceptions to codes. Codes below 100 are the specification's; ours:
-/// 100 the kernel refused, 101 no address is free, 102 the address that was asked for cannot be had,
-/// 103 something that is not ours is in the way, 104 the kernel has no ipip tunnels, 105 the
+/// 100 the kernel refused, 101 no address is free, 102 the address that was asked for cannot be
+/// had, 103 something that is not ours is in the way, 104 the kernel has no ipip tunnels, 105 the
 /// interface is there already.
 CniError to_cni_error(const std::exception& exception);
 

@@ -11,7 +11,8 @@ namespace plugin {
 
 namespace {
 
-// Not spdlog's registry: its default logger writes to standard output, and every ADD would pay for it.
+// Not spdlog's registry: its default logger writes to standard output, and every ADD would pay for
+// it.
 std::unique_ptr<spdlog::logger>& logger() {
     static std::unique_ptr<spdlog::logger> instance;
     return instance;
@@ -40,8 +41,14 @@ void open_log(const std::string& file, const std::string& level) {
     logger()->set_level(spdlog::level::from_str(level));
 }
 
-void log_info(const std::string& line) { write(spdlog::level::info, line); }
-void log_warning(const std::string& line) { write(spdlog::level::warn, line); }
-void log_error(const std::string& line) { write(spdlog::level::err, line); }
+void log_info(const std::string& line) {
+    write(spdlog::level::info, line);
+}
+void log_warning(const std::string& line) {
+    write(spdlog::level::warn, line);
+}
+void log_error(const std::string& line) {
+    write(spdlog::level::err, line);
+}
 
 } // namespace plugin

@@ -31,10 +31,10 @@ std::string host_link_alias(const std::string& network, const Environment& envir
         return found == environment.args.end() ? std::string() : found->second;
     };
     const std::string pod = arg("K8S_POD_NAME");
-    std::string alias = network + ": " +
-                        (pod.empty() ? environment.container_id
-                                     : arg("K8S_POD_NAMESPACE") + '/' + pod) +
-                        ' ' + environment.interface;
+    std::string alias =
+        network + ": " +
+        (pod.empty() ? environment.container_id : arg("K8S_POD_NAMESPACE") + '/' + pod) + ' ' +
+        environment.interface;
     constexpr std::size_t longest = 255; // IFALIASZ with its terminator
     alias.resize(std::min(alias.size(), longest));
     return alias;

@@ -16,8 +16,8 @@ std::string host_link_name(const std::string& network, const std::string& contai
 
 enum class End { host, pod };
 
-/// A locally administered address (IEEE 802-2014 section 8.4) for one end of the link. Being set, it
-/// is left alone by those who would make up another, such as systemd-udevd.
+/// A locally administered address (IEEE 802-2014 section 8.4) for one end of the link. Being set,
+/// it is left alone by those who would make up another, such as systemd-udevd.
 ip::Mac link_mac(const std::string& network, const std::string& container,
                  const std::string& interface, End end);
 

@@ -10,7 +10,9 @@ std::string everything(ip::Family family) {
     return family == ip::Family::v4 ? "0.0.0.0/0" : "::/0";
 }
 
-std::string with_length(const ip::Address& address) { return ip::Cidr::host(address).to_string(); }
+std::string with_length(const ip::Address& address) {
+    return ip::Cidr::host(address).to_string();
+}
 
 /// Versions 0.1.0 and 0.2.0: one address a family, under the family's own key.
 json::Value to_legacy(const Result& result) {

@@ -13,7 +13,8 @@ void retire_mesh_if_unused(const Identity& identity) {
     if (!unused()) // asked once more under the lock, where the answer lasts
         return;
     netlink::Socket route;
-    for (const std::string& line : mesh::retire(route, identity.network, identity.state_dir, unused))
+    for (const std::string& line :
+         mesh::retire(route, identity.network, identity.state_dir, unused))
         log_info(line);
 }
 

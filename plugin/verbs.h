@@ -1,8 +1,8 @@
 #pragma once
 
-#include "json/field.h"
 #include "plugin/config.h"
 #include "plugin/environment.h"
+#include "json/field.h"
 
 namespace plugin {
 

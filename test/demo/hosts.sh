@@ -28,6 +28,16 @@ isolate() {
     wait "$scene"
 }
 
+# bring_up NAMESPACE DEVICE [WORDS of ip link set]: without IPv6 addresses of the
+# kernel's own, which come late and would be noise in every comparison. That must be
+# said before the device is up.
+bring_up() {
+    ip -n "$1" -batch - <<END
+link set dev $2 addrgenmode none ${*:3}
+link set dev $2 up
+END
+}
+
 make_wire() {
     mkdir -p "$hosts" /run/ipip-cni
     # Private: a namespace cannot be pinned in a directory that is shared with it.
@@ -37,22 +47,20 @@ make_wire() {
 netns add wire
 link add name wire netns wire type bridge
 END
-    ip -n wire link set dev wire addrgenmode none up
+    bring_up wire wire
 }
 
 # make_host NAME ADDRESS/LENGTH
 make_host() {
     local name=$1 address=$2
-    # No IPv6 addresses of the kernel's own: they come late, and would be noise
-    # in every comparison. The far end goes up first, so that u0 is born running.
     ip -batch - <<END
 netns add $name
 link add name u0 netns $name type veth peer name $name netns wire
 END
-    ip -n wire link set dev "$name" master wire addrgenmode none up
+    bring_up wire "$name" master wire
+    bring_up "$name" u0
     ip -n "$name" -batch - <<END
 link set dev lo up
-link set dev u0 addrgenmode none up
 address add $address dev u0
 END
     mkdir "$hosts/$name"
@@ -62,9 +70,13 @@ END
         mount --bind "$hosts/$name" /run/ipip-cni
 }
 
-# make_pods NAME...
+# make_pods NAME...: as a runtime hands them over, with a loopback device that is up.
 make_pods() {
+    local name
     printf 'netns add %s\n' "$@" | ip -batch -
+    for name in "$@"; do
+        ip -n "$name" link set dev lo up
+    done
 }
 
 # on NAME COMMAND...: runs it in a host's or pod's network namespace.

@@ -11,10 +11,11 @@ int main(int argc, char** argv) {
         const scene::Output made =
             space.run("ip link add probe type ipip local 192.0.2.1 remote 192.0.2.2");
         if (made.status != 0) {
-            std::fprintf(stderr,
-                         "tunnel_test: this kernel makes no ipip devices, which all of these tests "
-                         "need; run it where one does: test/with-ipip.sh %s\n%s",
-                         argv[0], made.err.c_str());
+            std::fprintf(
+                stderr,
+                "this kernel makes no ipip devices, which all of these tests need; run them "
+                "where one does: test/with-ipip.sh %s\n%s",
+                argv[0], made.err.c_str());
             return 1;
         }
     }

@@ -58,7 +58,8 @@ TEST(ChangedNodes, ThePodsStayReachableWhenTheOnlyPeerIsReplacedByAnother) {
     with_second.erase(2);
     with_third.erase(1);
     const Pod before("before"), after("after");
-    const std::string address = address_of(cluster.host(1).add(before, Cluster::config(with_second)));
+    const std::string address =
+        address_of(cluster.host(1).add(before, Cluster::config(with_second)));
     cluster.host(1).add(after, Cluster::config(with_third));
     EXPECT_TRUE(reaches(cluster.host(1).net(), address));
     EXPECT_THAT(tunnels(cluster.host(1)), ElementsAre("ipip-ac100580"));

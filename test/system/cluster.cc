@@ -78,9 +78,12 @@ Folder::~Folder() {
 }
 
 Output Host::call(const Call& call) const {
-    Words environment{"PATH=" + std::string(std::getenv("PATH")), "CNI_COMMAND=" + call.verb,
-                      "CNI_CONTAINERID=" + call.container, "CNI_IFNAME=" + call.interface,
-                      "CNI_ARGS=" + call.args, "CNI_PATH=/opt/cni/bin"};
+    Words environment{"PATH=" + std::string(std::getenv("PATH")),
+                      "CNI_COMMAND=" + call.verb,
+                      "CNI_CONTAINERID=" + call.container,
+                      "CNI_IFNAME=" + call.interface,
+                      "CNI_ARGS=" + call.args,
+                      "CNI_PATH=/opt/cni/bin"};
     if (call.netns)
         environment.push_back("CNI_NETNS=" + *call.netns);
     Words words = call.wrapper;
@@ -89,7 +92,8 @@ Output Host::call(const Call& call) const {
         .words = words, .input = call.config, .environment = environment, .prepare = [&] {
             // Each machine has a /run of its own.
             checked(::unshare(CLONE_NEWNS), "unshare mounts");
-            checked(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "make mounts private");
+            checked(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr),
+                    "make mounts private");
             checked(::mount(run_.path().c_str(), "/run", nullptr, MS_BIND, nullptr), "mount /run");
             if (call.prepare)
                 call.prepare();
@@ -115,13 +119,14 @@ Cluster::Cluster(int hosts, int mtu) {
     for (int i = 1; i <= hosts; ++i) {
         hosts_.push_back(std::make_unique<Host>("host" + std::to_string(i)));
         const std::string number = std::to_string(i);
-        lines += "link add port" + number + " mtu " + std::to_string(mtu) + " type veth peer name eth0 mtu " +
-                 std::to_string(mtu) + " netns " + hosts_.back()->net().path() + "\n" + "link set port" +
-                 number + " master br0 up\n";
+        lines += "link add port" + number + " mtu " + std::to_string(mtu) +
+                 " type veth peer name eth0 mtu " + std::to_string(mtu) + " netns " +
+                 hosts_.back()->net().path() + "\n" + "link set port" + number + " master br0 up\n";
     }
     wire_.ip(lines);
     for (int i = 1; i <= hosts; ++i)
-        host(i).net().ip("address add 172.16.5." + std::to_string(125 + i) + "/24 dev eth0\n"
+        host(i).net().ip("address add 172.16.5." + std::to_string(125 + i) +
+                         "/24 dev eth0\n"
                          // Its own IPv6 addresses would appear at a time of their choosing.
                          "link set eth0 addrgenmode none\nlink set eth0 up\n");
 }
@@ -169,7 +174,8 @@ std::string seen_source(const Namespace& from, const Namespace& to, const std::s
     const Endpoint listener(to, SOCK_DGRAM);
     checked(::bind(listener.fd(), generic(target), sizeof target), "bind");
     const Endpoint sender(from, SOCK_DGRAM);
-    checked(static_cast<int>(::sendto(sender.fd(), "?", 1, 0, generic(target), sizeof target)), "send");
+    checked(static_cast<int>(::sendto(sender.fd(), "?", 1, 0, generic(target), sizeof target)),
+            "send");
     sockaddr_in source{};
     socklen_t size = sizeof source;
     char byte = 0;
@@ -216,7 +222,8 @@ Transfer transfer(const Namespace& from, const Namespace& to, const std::string&
         std::vector<char> block(65536);
         for (ssize_t size = 0; (size = ::recv(receiver.fd(), block.data(), block.size(), 0)) > 0;)
             for (ssize_t i = 0; i < size; ++i)
-                result.received += block[static_cast<std::size_t>(i)] == pattern(result.received) ? 1U : 0U;
+                result.received +=
+                    block[static_cast<std::size_t>(i)] == pattern(result.received) ? 1U : 0U;
     }
     sending.join();
     return result;

@@ -69,8 +69,8 @@ class Host {
     Folder run_;
 };
 
-/// Host number i (from 1) is "host<i>", 172.16.5.<125 + i>/24, with the pods' 10.10.<100 * i>.0/24; on a
-/// wire of its own.
+/// Host number i (from 1) is "host<i>", 172.16.5.<125 + i>/24, with the pods' 10.10.<100 * i>.0/24;
+/// on a wire of its own.
 class Cluster {
   public:
     explicit Cluster(int hosts, int mtu = 1500);

@@ -19,7 +19,8 @@ TEST(Deletion, OfAllPodsLeavesTheKernelAsItWas) {
     for (int i = 0; i < 6; ++i)
         cluster.host(i % 3 + 1).del(*pods[static_cast<std::size_t>(i)], config);
     for (int i = 1; i <= 3; ++i)
-        EXPECT_TRUE(is_unchanged(cluster.host(i).net(), before[static_cast<std::size_t>(i - 1)])) << "host " << i;
+        EXPECT_TRUE(is_unchanged(cluster.host(i).net(), before[static_cast<std::size_t>(i - 1)]))
+            << "host " << i;
 }
 
 TEST(Deletion, TakesEverythingOfThePodWhileTheOthersStay) {
@@ -107,12 +108,13 @@ void sweep(const char* call, const char* fault) {
         const Json inside = pod.net.state();
         const std::string injection =
             std::string("inject=") + call + ":" + fault + ":when=" + std::to_string(n);
-        const Output output = host.call({.verb = "ADD",
-                                         .config = config,
-                                         .container = pod.id,
-                                         .netns = pod.net.path(),
-                                         .wrapper = {"strace", "-f", "-qq", "-o", "/dev/null", "-e",
-                                                     std::string("trace=") + call, "-e", injection}});
+        const Output output =
+            host.call({.verb = "ADD",
+                       .config = config,
+                       .container = pod.id,
+                       .netns = pod.net.path(),
+                       .wrapper = {"strace", "-f", "-qq", "-o", "/dev/null", "-e",
+                                   std::string("trace=") + call, "-e", injection}});
         if (output.status == 0) {
             host.del(pod, config);
             EXPECT_GE(failures, 5) << "the sweep touched nothing";
@@ -130,9 +132,13 @@ void sweep(const char* call, const char* fault) {
     FAIL() << "no end of calls";
 }
 
-TEST(FailedAdd, LeavesNothingWhicheverRequestTheKernelRefuses) { sweep("sendmsg", "error=ENOBUFS"); }
+TEST(FailedAdd, LeavesNothingWhicheverRequestTheKernelRefuses) {
+    sweep("sendmsg", "error=ENOBUFS");
+}
 
-TEST(FailedAdd, KilledAtAnyRequestIsCleanedUpByDel) { sweep("sendmsg", "signal=SIGKILL"); }
+TEST(FailedAdd, KilledAtAnyRequestIsCleanedUpByDel) {
+    sweep("sendmsg", "signal=SIGKILL");
+}
 
 } // namespace
 } // namespace scene

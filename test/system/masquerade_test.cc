@@ -55,7 +55,9 @@ TEST_F(Masquerade, ComesAndGoesWithTheSetting) {
 }
 
 TEST_F(Masquerade, TurnsOnForwardingForTheAnswersAndOffAgainAfterwards) {
-    const auto forwarding = [&] { return cluster.host(1).net().sysctl("net/ipv4/conf/eth0/forwarding"); };
+    const auto forwarding = [&] {
+        return cluster.host(1).net().sysctl("net/ipv4/conf/eth0/forwarding");
+    };
     const Pod one("one");
     EXPECT_EQ(forwarding(), "0");
     cluster.host(1).add(one, config);

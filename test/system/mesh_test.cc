@@ -128,15 +128,15 @@ std::string address_at(const std::vector<unsigned char>& packet, std::size_t off
 }
 
 TEST_F(Mesh, PutsProtocol4OnTheWireWithThePodsPacketInside) {
-    const auto packets = packets_on(cluster.wire(), "port1", [&] {
-        EXPECT_TRUE(reaches(pods[0]->net, addresses[1]));
-    });
+    const auto packets = packets_on(cluster.wire(), "port1",
+                                    [&] { EXPECT_TRUE(reaches(pods[0]->net, addresses[1])); });
     bool seen = false;
     for (const auto& packet : packets) {
         ASSERT_EQ(packet.at(9), IPPROTO_IPIP) << "only tunnelled packets pass between the hosts";
-        seen = seen || (address_at(packet, 12) == "172.16.5.126" &&
-                        address_at(packet, 16) == "172.16.5.127" && packet.at(20 + 9) == IPPROTO_ICMP &&
-                        address_at(packet, 32) == addresses[0] && address_at(packet, 36) == addresses[1]);
+        seen = seen ||
+               (address_at(packet, 12) == "172.16.5.126" &&
+                address_at(packet, 16) == "172.16.5.127" && packet.at(20 + 9) == IPPROTO_ICMP &&
+                address_at(packet, 32) == addresses[0] && address_at(packet, 36) == addresses[1]);
         EXPECT_EQ(packet.at(6) & 0x40, 0x40) << "the outer header bears Don't Fragment";
     }
     EXPECT_TRUE(seen);
@@ -170,7 +170,8 @@ TEST(MeshMtu, FollowsTheRouteToEachPeer) {
     cluster.host(1).net().ip("route add 172.16.5.128/32 dev eth0 mtu 1400\n");
     const Pod pod("pod");
     cluster.host(1).add(pod, cluster.config());
-    const auto shown = cluster.host(1).net().ip("link show dev ipip-ac10057f\nlink show dev ipip-ac100580\n");
+    const auto shown =
+        cluster.host(1).net().ip("link show dev ipip-ac10057f\nlink show dev ipip-ac100580\n");
     EXPECT_EQ(shown.at(0).at(0).at("mtu"), 8980);
     EXPECT_EQ(shown.at(1).at(0).at("mtu"), 1380);
     EXPECT_EQ(pod.net.ip("link show dev eth0\n").at(0).at(0).at("mtu"), 1380);

@@ -10,7 +10,8 @@ namespace {
 class NarrowPath : public ::testing::Test {
   protected:
     void SetUp() override {
-        router.ip("link add left mtu 1500 type veth peer name eth0 mtu 1500 netns " + one.net().path() +
+        router.ip("link add left mtu 1500 type veth peer name eth0 mtu 1500 netns " +
+                  one.net().path() +
                   "\nlink add right mtu 1400 type veth peer name eth0 mtu 1500 netns " +
                   two.net().path() +
                   "\naddress add 172.16.5.1/24 dev left\naddress add 172.16.6.1/24 dev right\n"

@@ -58,7 +58,8 @@ TEST_F(Refusal, OfTheHostsOwnNamespace) {
 
 TEST_F(Refusal, OfAnInterfaceThatIsThereAlready) {
     pod.net.ip("link add eth0 type bridge\n");
-    EXPECT_THAT(refused(add(cluster.config()), 105), AllOf(HasSubstr("CNI_IFNAME"), HasSubstr("eth0")));
+    EXPECT_THAT(refused(add(cluster.config()), 105),
+                AllOf(HasSubstr("CNI_IFNAME"), HasSubstr("eth0")));
 }
 
 TEST_F(Refusal, OfASecondAddWhichLeavesTheFirstOneUnharmed) {
@@ -76,8 +77,10 @@ TEST_F(Refusal, OfANodeListWithoutThisHost) {
 TEST_F(Refusal, OfANodeListWithThisHostTwice) {
     host.net().ip("address add 172.16.5.200/24 dev eth0\n");
     Json twice = cluster.nodes();
-    twice.push_back({{"name", "again"}, {"addresses", {"172.16.5.200"}}, {"podCIDRs", {"10.10.7.0/24"}}});
-    EXPECT_THAT(refused(add(Cluster::config(twice)), 7), AllOf(HasSubstr("host1"), HasSubstr("again")));
+    twice.push_back(
+        {{"name", "again"}, {"addresses", {"172.16.5.200"}}, {"podCIDRs", {"10.10.7.0/24"}}});
+    EXPECT_THAT(refused(add(Cluster::config(twice)), 7),
+                AllOf(HasSubstr("host1"), HasSubstr("again")));
 }
 
 TEST_F(Refusal, OfANodeNameWhoseAddressIsElsewhere) {
@@ -101,7 +104,8 @@ TEST_F(Refusal, OfASecondNetworkWithOtherTunnelsWhichLeavesTheFirstUnharmed) {
     Json other = cluster.nodes();
     other[0]["podCIDRs"] = {"10.20.1.0/24"};
     other[0].erase("tunnelAddresses");
-    EXPECT_THAT(refused(add(Cluster::config(other, {{"name", "second"}})), 103), HasSubstr("podnet"));
+    EXPECT_THAT(refused(add(Cluster::config(other, {{"name", "second"}})), 103),
+                HasSubstr("podnet"));
     EXPECT_TRUE(reaches(host.net(), address));
     host.del(first, cluster.config());
 }

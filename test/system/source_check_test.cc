@@ -38,7 +38,8 @@ TEST_F(SourceCheck, DropsWhatAPodSendsFromAnAddressOutsideTheCluster) {
 }
 
 TEST_F(SourceCheck, CanBeTurnedOff) {
-    EXPECT_TRUE(is_answered(Cluster::config(cluster.nodes(), {{"sourceCheck", false}}), "192.0.2.7"));
+    EXPECT_TRUE(
+        is_answered(Cluster::config(cluster.nodes(), {{"sourceCheck", false}}), "192.0.2.7"));
 }
 
 } // namespace

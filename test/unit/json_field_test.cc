@@ -49,8 +49,9 @@ TEST(JsonParse, ReadsADocument) {
 }
 
 TEST(JsonParse, SaysWhereTheSyntaxEnds) {
-    EXPECT_THAT(refused_text("{\n  \"name\": podnet\n}"),
-                AllOf(StartsWith("parse error at line 2, column 11"), HasSubstr("invalid literal")));
+    EXPECT_THAT(
+        refused_text("{\n  \"name\": podnet\n}"),
+        AllOf(StartsWith("parse error at line 2, column 11"), HasSubstr("invalid literal")));
     EXPECT_THAT(refused_text(""), HasSubstr("unexpected end of input"));
     EXPECT_THAT(refused_text("{} {}"), HasSubstr("line 1, column 4"));
     EXPECT_THAT(refused_text("{\"a\": \"\xff\"}"), HasSubstr("UTF-8"));
@@ -222,7 +223,8 @@ TEST(JsonField, CutsAReadersLongComplaintAndKeepsTheMend) {
             throw std::invalid_argument(std::string(text) + " is not an address; write 10.0.0.1");
         });
     });
-    EXPECT_THAT(why, AllOf(StartsWith("key: xxx"), EndsWith("; write 10.0.0.1"), HasSubstr("x...x")));
+    EXPECT_THAT(why,
+                AllOf(StartsWith("key: xxx"), EndsWith("; write 10.0.0.1"), HasSubstr("x...x")));
     EXPECT_LT(why.size(), 500U);
 }
 

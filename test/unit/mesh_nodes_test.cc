@@ -14,8 +14,12 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-ip::Address address(std::string_view text) { return ip::Address::parse(text); }
-ip::Cidr cidr(std::string_view text) { return ip::Cidr::parse(text); }
+ip::Address address(std::string_view text) {
+    return ip::Address::parse(text);
+}
+ip::Cidr cidr(std::string_view text) {
+    return ip::Cidr::parse(text);
+}
 
 std::vector<Node> read(const json::Value& list) {
     const json::Value document{{"nodes", list}};
@@ -51,7 +55,9 @@ const std::vector<Node> two{{.name = "host1",
                              .pod_cidrs = {cidr("10.10.200.0/24")},
                              .tunnel_addresses = {address("10.10.200.1")}}};
 
-TEST(Nodes, AreReadWithTheFirstUsableAddressAsTheEndpoint) { EXPECT_EQ(read(with_second("{}")), two); }
+TEST(Nodes, AreReadWithTheFirstUsableAddressAsTheEndpoint) {
+    EXPECT_EQ(read(with_second("{}")), two);
+}
 
 TEST(Nodes, MayNameTheirEndpoint) {
     std::vector<Node> wanted = two;
@@ -77,7 +83,9 @@ TEST(Nodes, MayHaveACidrWithRoomForOnePod) {
     EXPECT_THAT(nodes[1].tunnel_addresses, ElementsAre(address("10.10.200.5")));
 }
 
-TEST(Nodes, MayBeOneAlone) { EXPECT_EQ(read(json::Value{with_second("{}")[0]}).size(), 1U); }
+TEST(Nodes, MayBeOneAlone) {
+    EXPECT_EQ(read(json::Value{with_second("{}")[0]}).size(), 1U);
+}
 
 struct Bad {
     const char* replacements; ///< of members of the second host
@@ -104,10 +112,14 @@ TEST(Nodes, AreRefusedByKeyValueAndMend) {
         {R"({"addresses": ["172.16.5.127/24"]})", "nodes[1].addresses[0]: ", "127/24", "write one"},
         {R"({"addresses": ["172.16.5.127", "172.16.5.128"]})", "nodes[1].addresses[1]: ",
          R"("172.16.5.128" is a second IPv4 address)", "leave one a family"},
-        {R"({"addresses": ["0.0.0.0"]})", "nodes[1].addresses[0]: ", R"("0.0.0.0")", "give the address"},
-        {R"({"addresses": ["127.0.0.1"]})", "nodes[1].addresses[0]: ", "127.0.0.1", "give the address"},
-        {R"({"addresses": ["224.0.0.1"]})", "nodes[1].addresses[0]: ", "224.0.0.1", "give the address"},
-        {R"({"addresses": ["255.255.255.255"]})", "nodes[1].addresses[0]: ", "255", "give the address"},
+        {R"({"addresses": ["0.0.0.0"]})", "nodes[1].addresses[0]: ", R"("0.0.0.0")",
+         "give the address"},
+        {R"({"addresses": ["127.0.0.1"]})", "nodes[1].addresses[0]: ", "127.0.0.1",
+         "give the address"},
+        {R"({"addresses": ["224.0.0.1"]})", "nodes[1].addresses[0]: ", "224.0.0.1",
+         "give the address"},
+        {R"({"addresses": ["255.255.255.255"]})", "nodes[1].addresses[0]: ", "255",
+         "give the address"},
         {R"({"podCIDRs": null})", "nodes[1].podCIDRs: ", "is missing", "[\"10.10.100.0/24\"]"},
         {R"({"podCIDRs": []})", "nodes[1].podCIDRs: ", "[]", "list the node's own"},
         {R"({"podCIDRs": {}})", "nodes[1].podCIDRs: ", "{}", "is not a list"},
@@ -116,16 +128,18 @@ TEST(Nodes, AreRefusedByKeyValueAndMend) {
         {R"({"podCIDRs": ["10.10.200.0/33"]})", "nodes[1].podCIDRs[0]: ", "/33", "from 0 to 32"},
         {R"({"podCIDRs": ["10.10.200.0/-1"]})", "nodes[1].podCIDRs[0]: ", "/-1", "from 0 to 32"},
         {R"({"podCIDRs": ["10.10.200.0/24 "]})", "nodes[1].podCIDRs[0]: ", "/24 ", "from 0 to 32"},
-        {R"({"podCIDRs": ["10.10.200.9/24"]})", "nodes[1].podCIDRs[0]: ",
-         R"("10.10.200.9/24" has host bits set)", "write 10.10.200.0/24"},
-        {R"({"podCIDRs": ["10.10.200.4/31"]})", "nodes[1].podCIDRs[0]: ",
-         R"("10.10.200.4/31" is too small)", "give a /30 or larger"},
-        {R"({"podCIDRs": ["10.10.200.4/32"]})", "nodes[1].podCIDRs[0]: ",
-         R"("10.10.200.4/32" is too small)", "give a /30 or larger"},
+        {R"({"podCIDRs": ["10.10.200.9/24"]})",
+         "nodes[1].podCIDRs[0]: ", R"("10.10.200.9/24" has host bits set)", "write 10.10.200.0/24"},
+        {R"({"podCIDRs": ["10.10.200.4/31"]})",
+         "nodes[1].podCIDRs[0]: ", R"("10.10.200.4/31" is too small)", "give a /30 or larger"},
+        {R"({"podCIDRs": ["10.10.200.4/32"]})",
+         "nodes[1].podCIDRs[0]: ", R"("10.10.200.4/32" is too small)", "give a /30 or larger"},
         {R"({"podCIDRs": ["0.0.0.0/0"]})", "nodes[1].podCIDRs[0]: ", "0.0.0.0/0", "give a network"},
-        {R"({"podCIDRs": ["126.0.0.0/7"]})", "nodes[1].podCIDRs[0]: ", "126.0.0.0/7", "give a network"},
+        {R"({"podCIDRs": ["126.0.0.0/7"]})", "nodes[1].podCIDRs[0]: ", "126.0.0.0/7",
+         "give a network"},
         {R"({"podCIDRs": ["239.1.0.0/16"]})", "nodes[1].podCIDRs[0]: ", "239.1", "give a network"},
-        {R"({"tunnelAddresses": "10.10.200.10"})", "nodes[1].tunnelAddresses: ", "10.10.200.10", "a list"},
+        {R"({"tunnelAddresses": "10.10.200.10"})", "nodes[1].tunnelAddresses: ", "10.10.200.10",
+         "a list"},
         {R"({"tunnelAddresses": [1]})", "nodes[1].tunnelAddresses[0]: ", "1", "is not a string"},
         {R"({"tunnelAddresses": ["x"]})", "nodes[1].tunnelAddresses[0]: ", R"("x")", "write one"},
         {R"({"tunnelAddresses": ["10.10.100.10"]})", "nodes[1].tunnelAddresses[0]: ",
@@ -147,17 +161,20 @@ TEST(Nodes, AreRefusedByKeyValueAndMend) {
 
 TEST(Nodes, AreRefusedWhereTwoClash) {
     const Bad table[] = {
-        {R"({"name": "host1"})", R"(nodes[1].name: "host1")", R"(nodes[0].name, "host1")", "its own name"},
+        {R"({"name": "host1"})", R"(nodes[1].name: "host1")", R"(nodes[0].name, "host1")",
+         "its own name"},
         {R"({"addresses": ["172.16.5.126"]})", R"(nodes[1].addresses[0]: "172.16.5.126")",
          R"(nodes[0].addresses[0], "172.16.5.126")", "give each its own"},
-        {R"({"podCIDRs": ["10.10.100.0/24"]})", R"(nodes[1].podCIDRs[0]: "10.10.100.0/24" overlaps)",
+        {R"({"podCIDRs": ["10.10.100.0/24"]})",
+         R"(nodes[1].podCIDRs[0]: "10.10.100.0/24" overlaps)",
          R"(nodes[0].podCIDRs[0], "10.10.100.0/24")", "give each node its own"},
         {R"({"podCIDRs": ["10.10.100.128/25"]})", R"(nodes[1].podCIDRs[0]: "10.10.100.128/25")",
          R"(nodes[0].podCIDRs[0], "10.10.100.0/24")", "give each node its own"},
         {R"({"podCIDRs": ["10.10.0.0/16"]})", R"(nodes[1].podCIDRs[0]: "10.10.0.0/16")",
          R"(nodes[0].podCIDRs[0], "10.10.100.0/24")", "give each node its own"},
-        {R"({"podCIDRs": ["10.9.0.0/24", "10.9.0.0/24"]})", R"(nodes[1].podCIDRs[1]: "10.9.0.0/24")",
-         R"(nodes[1].podCIDRs[0], "10.9.0.0/24")", "give each node its own"},
+        {R"({"podCIDRs": ["10.9.0.0/24", "10.9.0.0/24"]})",
+         R"(nodes[1].podCIDRs[1]: "10.9.0.0/24")", R"(nodes[1].podCIDRs[0], "10.9.0.0/24")",
+         "give each node its own"},
         {R"({"addresses": ["10.10.100.9"]})", R"(nodes[1].addresses[0]: "10.10.100.9" lies in)",
          R"(nodes[0].podCIDRs[0], "10.10.100.0/24")", "give an address outside of all podCIDRs"},
         {R"({"addresses": ["10.10.200.0"]})", R"(nodes[1].addresses[0]: "10.10.200.0" lies in)",
@@ -170,8 +187,9 @@ TEST(Nodes, AreRefusedWhereTwoClash) {
 }
 
 TEST(Nodes, MayHaveAnAddressNextToAPodNetwork) {
-    for (const char* next : {R"({"addresses": ["10.10.99.255"]})", R"({"addresses": ["10.10.101.0"]})",
-                             R"({"addresses": ["10.10.199.255"]})", R"({"addresses": ["10.10.201.0"]})"})
+    for (const char* next :
+         {R"({"addresses": ["10.10.99.255"]})", R"({"addresses": ["10.10.101.0"]})",
+          R"({"addresses": ["10.10.199.255"]})", R"({"addresses": ["10.10.201.0"]})"})
         EXPECT_EQ(read(with_second(next)).size(), 2U) << next;
 }
 
@@ -184,8 +202,8 @@ TEST(Nodes, AreRefusedWhereTheListIsNone) {
 
 TEST(Nodes, OfIpv6AreYetToCome) {
     EXPECT_THAT(refused(with_second(R"({"addresses": ["fd00::1"]})")),
-                AllOf(StartsWith(R"(unsupported: nodes[1].addresses[0]: "fd00::1")"), HasSubstr("not supported yet"),
-                      HasSubstr("give the node's IPv4 address")));
+                AllOf(StartsWith(R"(unsupported: nodes[1].addresses[0]: "fd00::1")"),
+                      HasSubstr("not supported yet"), HasSubstr("give the node's IPv4 address")));
     EXPECT_THAT(refused(with_second(R"({"podCIDRs": ["fd00::/64"]})")),
                 AllOf(StartsWith(R"(unsupported: nodes[1].podCIDRs[0]: "fd00::/64")"),
                       HasSubstr("not supported yet"), HasSubstr("such as 10.10.100.0/24")));
@@ -244,7 +262,9 @@ std::string lost(const std::vector<Node>& nodes, const std::optional<std::string
     return "(found)";
 }
 
-TEST(FindSelf, GoesByTheName) { EXPECT_EQ(find_self(two, "host2", {address("172.16.5.126")}), 1U); }
+TEST(FindSelf, GoesByTheName) {
+    EXPECT_EQ(find_self(two, "host2", {address("172.16.5.126")}), 1U);
+}
 
 TEST(FindSelf, GoesByAnAddressOfTheHost) {
     EXPECT_EQ(find_self(two, {}, {address("127.0.0.1"), address("172.16.5.127")}), 1U);
@@ -256,14 +276,16 @@ TEST(FindSelf, DoesNotGoByTheEndpoint) {
 }
 
 TEST(FindSelf, NamesWhatTheHostHasWhereNoNodeIsIt) {
-    EXPECT_EQ(lost(two, {}, {address("127.0.0.1"), address("192.0.2.7"), address("192.0.2.8")}),
-              "nodes: no entry has an address of this host (192.0.2.7, 192.0.2.8); add this host, or "
-              "name its entry with nodeName");
+    EXPECT_EQ(
+        lost(two, {}, {address("127.0.0.1"), address("192.0.2.7"), address("192.0.2.8")}),
+        "nodes: no entry has an address of this host (192.0.2.7, 192.0.2.8); add this host, or "
+        "name its entry with nodeName");
     EXPECT_THAT(lost(two, {}, {}), HasSubstr("(it has none)"));
     std::vector<ip::Address> many;
     for (int i = 1; i < 10; ++i)
         many.push_back(address("192.0.2." + std::to_string(i)));
-    EXPECT_THAT(lost(two, {}, many), HasSubstr("(192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4, ...)"));
+    EXPECT_THAT(lost(two, {}, many),
+                HasSubstr("(192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4, ...)"));
 }
 
 TEST(FindSelf, RefusesANameThatIsNotInTheList) {

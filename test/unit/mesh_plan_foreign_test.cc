@@ -14,8 +14,12 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
-ip::Address address(std::string_view text) { return ip::Address::parse(text); }
-ip::Cidr cidr(std::string_view text) { return ip::Cidr::parse(text); }
+ip::Address address(std::string_view text) {
+    return ip::Address::parse(text);
+}
+ip::Cidr cidr(std::string_view text) {
+    return ip::Cidr::parse(text);
+}
 
 netlink::Link tunnel_named(const std::string& name, const char* local, const char* remote) {
     netlink::Link link;
@@ -44,14 +48,16 @@ PlanModel crowded() {
     PlanModel host;
     host.add(tunnel_named("tunl0", "0.0.0.0", "0.0.0.0"));
     int remote = 1;
-    for (const char* name : {"tun1", "ipip-foo", "ipip-", "ipip-0000000g", "ipip-AC100502", "ipip-ac10050",
-                             "ipip-ac1005022", "ipip_ac100502", "xipip-ac10050"}) {
-        auto link = tunnel_named(name, "172.16.5.1", ("192.0.2." + std::to_string(remote++)).c_str());
+    for (const char* name : {"tun1", "ipip-foo", "ipip-", "ipip-0000000g", "ipip-AC100502",
+                             "ipip-ac10050", "ipip-ac1005022", "ipip_ac100502", "xipip-ac10050"}) {
+        auto link =
+            tunnel_named(name, "172.16.5.1", ("192.0.2." + std::to_string(remote++)).c_str());
         link.alias = "podnet/host2";
         host.add(link);
     }
     const int others = host.link("tun1").index;
-    host.add({.link = 2, .local = address("172.16.5.1"), .peer = {}, .prefix = 24, .label = "eth0"});
+    host.add(
+        {.link = 2, .local = address("172.16.5.1"), .peer = {}, .prefix = 24, .label = "eth0"});
     host.add({.link = 1, .local = address("10.9.9.9"), .peer = {}, .prefix = 32, .label = "lo"});
     host.add({.link = 1, .local = address("10.9.9.8"), .peer = {}, .prefix = 32, .label = "lo:1"});
     host.add({.link = others,
@@ -122,7 +128,8 @@ TEST(PlanPrune, TakesStrayRoutesAndAddressesOffOurDevices) {
     PlanModel host = standing(wanted);
     const int index = host.link("ipip-ac100502").index;
     host.add({.destination = cidr("10.10.66.0/24"), .link = index, .protocol = 94});
-    host.add({.destination = cidr("10.66.0.0/24"), .metric = 4096, .protocol = 94, .unreachable = true});
+    host.add(
+        {.destination = cidr("10.66.0.0/24"), .metric = 4096, .protocol = 94, .unreachable = true});
     host.add({.link = index,
               .local = address("10.10.66.1"),
               .peer = address("10.10.67.1"),

@@ -64,7 +64,8 @@ class Chance {
         case 2:
             return host.remove(netlink::Route(state.routes[below(state.routes.size())]));
         case 3:
-            return host.remove(netlink::InterfaceAddress(state.addresses[below(state.addresses.size())]));
+            return host.remove(
+                netlink::InterfaceAddress(state.addresses[below(state.addresses.size())]));
         case 4:
             link.mtu = 1000;
             return;
@@ -95,7 +96,8 @@ TEST(PlanHistory, DoesNotShowInWhatStandsInTheEnd) {
             const Wanted wanted = chance.wanted();
             const std::string before = host.to_string();
             ASSERT_NO_THROW(host.apply(plan(wanted, host.state()))) << round << '\n' << before;
-            ASSERT_TRUE(plan(wanted, host.state()).empty()) << before << "became\n" << host.to_string();
+            ASSERT_TRUE(plan(wanted, host.state()).empty()) << before << "became\n"
+                                                            << host.to_string();
             ASSERT_EQ(host.to_string(), standing(wanted).to_string()) << "after\n" << before;
             for (std::size_t wrongs = chance.below(3); wrongs > 0; --wrongs)
                 chance.spoil(host);

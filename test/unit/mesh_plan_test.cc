@@ -17,8 +17,12 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
 
-ip::Address address(std::string_view text) { return ip::Address::parse(text); }
-ip::Cidr cidr(std::string_view text) { return ip::Cidr::parse(text); }
+ip::Address address(std::string_view text) {
+    return ip::Address::parse(text);
+}
+ip::Cidr cidr(std::string_view text) {
+    return ip::Cidr::parse(text);
+}
 
 // The scene of the documentation: this is host1 and the peer host2.
 const std::vector<Node> two{{.name = "host1",
@@ -54,24 +58,32 @@ Observed two_standing(int index) {
                        .path_mtu_discovery = true};
     return {
         .tunnels = {link},
-        .addresses = {{.link = 1, .local = address("127.0.0.1"), .peer = {}, .prefix = 8, .label = "lo"},
-                      {.link = 1,
-                       .local = address("10.10.100.10"),
-                       .peer = {},
-                       .prefix = 32,
-                       .label = "lo:ipip",
-                       .link_scope = true},
-                      {.link = 2, .local = address("172.16.5.126"), .peer = {}, .prefix = 24, .label = "eth0"},
-                      {.link = index,
-                       .local = address("10.10.100.10"),
-                       .peer = address("10.10.200.10"),
-                       .prefix = 32,
-                       .label = "ipip-ac10057f"}},
+        .addresses =
+            {{.link = 1, .local = address("127.0.0.1"), .peer = {}, .prefix = 8, .label = "lo"},
+             {.link = 1,
+              .local = address("10.10.100.10"),
+              .peer = {},
+              .prefix = 32,
+              .label = "lo:ipip",
+              .link_scope = true},
+             {.link = 2,
+              .local = address("172.16.5.126"),
+              .peer = {},
+              .prefix = 24,
+              .label = "eth0"},
+             {.link = index,
+              .local = address("10.10.100.10"),
+              .peer = address("10.10.200.10"),
+              .prefix = 32,
+              .label = "ipip-ac10057f"}},
         .routes = {{.destination = cidr("10.10.200.0/24"),
                     .link = index,
                     .source = address("10.10.100.10"),
                     .protocol = 94},
-                   {.destination = cidr("10.10.100.0/24"), .metric = 4096, .protocol = 94, .unreachable = true},
+                   {.destination = cidr("10.10.100.0/24"),
+                    .metric = 4096,
+                    .protocol = 94,
+                    .unreachable = true},
                    {.destination = cidr("10.10.100.11/32"), .link = 9, .protocol = 94}}}; // a pod's
 }
 
@@ -80,7 +92,8 @@ std::string count(const Changes& changes) {
     std::string text;
     const auto add = [&](const char* name, const auto& list) {
         if (!list.empty())
-            text += (text.empty() ? "" : ", ") + std::string(name) + ' ' + std::to_string(list.size());
+            text +=
+                (text.empty() ? "" : ", ") + std::string(name) + ' ' + std::to_string(list.size());
     };
     add("make", changes.make);
     add("change", changes.change);
@@ -167,7 +180,8 @@ TEST(Plan, MovesTheRouteOfAPeerWhoseAddressChanged) {
     std::vector<Node> after = numbered_nodes({1, 2, 3});
     after[1].addresses = {address("172.16.5.99")};
     const Changes changes = step(numbered_nodes({1, 2, 3}), after);
-    EXPECT_EQ(count(changes), "make 1, configure 1, add_addresses 1, add_routes 1, delete_devices 1");
+    EXPECT_EQ(count(changes),
+              "make 1, configure 1, add_addresses 1, add_routes 1, delete_devices 1");
     EXPECT_EQ(changes.add_routes[0].device, "ipip-ac100563");
     EXPECT_EQ(changes.add_routes[0].if_exists, IfExists::replace);
     EXPECT_THAT(changes.delete_devices, ElementsAre("ipip-ac100502"));
@@ -239,7 +253,8 @@ TEST(Plan, FollowsTwoNodesThatSwapTheirCidrs) {
 }
 
 TEST(Plan, KeepsTheEndpointOnTheLoopbackDeviceWhateverBecomesOfThePeers) {
-    for (const auto& after : {numbered_nodes({1}), numbered_nodes({1, 4, 5}), numbered_nodes({1, 3, 2})})
+    for (const auto& after :
+         {numbered_nodes({1}), numbered_nodes({1, 4, 5}), numbered_nodes({1, 3, 2})})
         EXPECT_THAT(step(numbered_nodes({1, 2, 3}), after).delete_addresses, IsEmpty());
 }
 
@@ -255,7 +270,8 @@ TEST(Plan, SetsRightWhatDiffersAndThatAlone) {
         {"no alias", [](netlink::Link& link) { link.alias = ""; }, "change 1"},
         {"local", [](netlink::Link& link) { link.local = address("172.16.5.9"); }, "change 1"},
         {"remote", [](netlink::Link& link) { link.remote = address("172.16.5.9"); }, "change 1"},
-        {"path MTU discovery", [](netlink::Link& link) { link.path_mtu_discovery = false; }, "change 1"},
+        {"path MTU discovery", [](netlink::Link& link) { link.path_mtu_discovery = false; },
+         "change 1"},
         {"forwarding", [](netlink::Link& link) { link.forwarding = false; }, "configure 1"},
         {"no source check", [](netlink::Link& link) { link.rp_filter = 0; }, "configure 1"},
         {"loose source check", [](netlink::Link& link) { link.rp_filter = 2; }, "configure 1"},

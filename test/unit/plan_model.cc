@@ -53,9 +53,8 @@ void PlanModel::add(netlink::Link link) {
 
 void PlanModel::bring_down(const std::string& name) {
     link(name).up = false;
-    std::erase_if(state_.routes, [index = link(name).index](const auto& route) {
-        return route.link == index;
-    });
+    std::erase_if(state_.routes,
+                  [index = link(name).index](const auto& route) { return route.link == index; });
 }
 
 void PlanModel::remove(const netlink::InterfaceAddress& address) {
@@ -79,7 +78,8 @@ void PlanModel::remove_link(const std::string& name) {
 }
 
 void PlanModel::make(const netlink::TunnelDevice& device) {
-    if (std::ranges::find(state_.tunnels, device.name, &netlink::Link::name) != state_.tunnels.end())
+    if (std::ranges::find(state_.tunnels, device.name, &netlink::Link::name) !=
+        state_.tunnels.end())
         throw Refused("there is a device " + device.name + " already");
     refuse_second(device);
     netlink::Link made;
@@ -131,8 +131,9 @@ void PlanModel::place(const Changes::Route& change) {
     const std::string what = "the route " + route.destination.to_string();
     if (!route.unreachable && !link(change.device).up)
         throw Refused(what + " leads through " + change.device + ", which is down");
-    if (route.source && std::ranges::find(state_.addresses, *route.source,
-                                          &netlink::InterfaceAddress::local) == state_.addresses.end())
+    if (route.source &&
+        std::ranges::find(state_.addresses, *route.source, &netlink::InterfaceAddress::local) ==
+            state_.addresses.end())
         throw Refused(what + " has a source that is not the host's");
     const auto other = std::ranges::find_if(state_.routes, [&](const auto& entry) {
         return entry.destination == route.destination && entry.metric == route.metric;
@@ -147,7 +148,8 @@ void PlanModel::place(const Changes::Route& change) {
 
 void PlanModel::refuse_second(const netlink::TunnelDevice& device) const {
     for (const netlink::Link& other : state_.tunnels)
-        if (other.name != device.name && other.local == device.local && other.remote == device.remote)
+        if (other.name != device.name && other.local == device.local &&
+            other.remote == device.remote)
             throw Refused(other.name + " is a tunnel between the addresses of " + device.name);
 }
 
@@ -170,9 +172,9 @@ std::string PlanModel::name_of(int index) const {
 
 void PlanModel::drop_routes_without_source() {
     std::erase_if(state_.routes, [&](const netlink::Route& route) {
-        return route.source && std::ranges::find(state_.addresses, *route.source,
-                                                 &netlink::InterfaceAddress::local) ==
-                                   state_.addresses.end();
+        return route.source &&
+               std::ranges::find(state_.addresses, *route.source,
+                                 &netlink::InterfaceAddress::local) == state_.addresses.end();
     });
 }
 
@@ -184,8 +186,9 @@ std::string PlanModel::to_string() const {
         lines.push_back(line.str());
     };
     for (const auto& link : state_.tunnels)
-        add_line("link", link.name, link.alias, shown(link.local), shown(link.remote), int{link.ttl},
-                 link.mtu, link.up, link.path_mtu_discovery, link.forwarding, link.rp_filter);
+        add_line("link", link.name, link.alias, shown(link.local), shown(link.remote),
+                 int{link.ttl}, link.mtu, link.up, link.path_mtu_discovery, link.forwarding,
+                 link.rp_filter);
     for (const auto& address : state_.addresses)
         add_line("address", name_of(address.link), address.local.to_string(), shown(address.peer),
                  address.prefix, address.label, address.link_scope);

@@ -41,11 +41,17 @@ json::Value configuration(const std::string& replacements) {
     return document;
 }
 
-json::Value Outcome::document() const { return json::Value::parse(output, nullptr, false); }
+json::Value Outcome::document() const {
+    return json::Value::parse(output, nullptr, false);
+}
 
-unsigned Outcome::code() const { return document().value("code", 0U); }
+unsigned Outcome::code() const {
+    return document().value("code", 0U);
+}
 
-std::string Outcome::message() const { return document().value("msg", std::string("(no msg)")); }
+std::string Outcome::message() const {
+    return document().value("msg", std::string("(no msg)"));
+}
 
 Outcome call(const Variables& variables, const std::string& input) {
     std::istringstream in(input);

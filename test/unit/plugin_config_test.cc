@@ -18,9 +18,13 @@ using testing::IsEmpty;
 using testing::StartsWith;
 using testing::UnorderedElementsAre;
 
-Config read_document(const json::Value& document) { return read_config(json::Field(document)); }
+Config read_document(const json::Value& document) {
+    return read_config(json::Field(document));
+}
 
-Config read(const std::string& replacements) { return read_document(configuration(replacements)); }
+Config read(const std::string& replacements) {
+    return read_document(configuration(replacements));
+}
 
 TEST(Config, HasItsDefaults) {
     const Config config = read("{}");
@@ -56,7 +60,8 @@ TEST(Config, TakesEveryKeyOfTheContract) {
     EXPECT_EQ(config.settings.ttl, 255);
     EXPECT_TRUE(config.settings.masquerade);
     EXPECT_FALSE(config.settings.check_source);
-    EXPECT_EQ(config.dns, json::parse(R"({"nameservers": ["10.96.0.10"], "domain": "a", "search": ["b"],
+    EXPECT_EQ(config.dns,
+              json::parse(R"({"nameservers": ["10.96.0.10"], "domain": "a", "search": ["b"],
                                           "options": ["c"]})"));
     EXPECT_EQ(config.log_file, "/var/log/ipip.log");
     EXPECT_EQ(config.log_level, "debug");
@@ -77,7 +82,8 @@ TEST(Config, IsRefusedByKeyValueAndMend) {
         const char* rest;      ///< in it: what is wrong with it or the mend
     } table[] = {
         {R"({"cniVersion": 1})", 7, "cniVersion: 1", "is not a string"},
-        {R"({"cniVersion": "2.0.0"})", 1, R"(cniVersion: "2.0.0")", "use one of 0.1.0, 0.2.0, 0.3.0"},
+        {R"({"cniVersion": "2.0.0"})", 1, R"(cniVersion: "2.0.0")",
+         "use one of 0.1.0, 0.2.0, 0.3.0"},
         {R"({"cniVersion": ""})", 1, R"(cniVersion: "")", "is not served"},
         {R"({"name": null})", 7, "name: is missing", "such as \"podnet\""},
         {R"({"name": ["podnet"]})", 7, R"(name: ["podnet"])", "is not a string"},
@@ -93,7 +99,8 @@ TEST(Config, IsRefusedByKeyValueAndMend) {
         {R"({"nodes": []})", 7, "nodes: []", "list every node"},
         {R"({"nodes": ["host1"]})", 7, R"(nodes[0]: "host1")", "is not an object"},
         {R"({"nodesFile": 5})", 7, "nodesFile: 5", "is not a string"},
-        {R"({"nodesFile": "nodes.json"})", 7, R"(nodesFile: "nodes.json")", "give one such as /run"},
+        {R"({"nodesFile": "nodes.json"})", 7, R"(nodesFile: "nodes.json")",
+         "give one such as /run"},
         {R"({"nodeName": 5})", 7, "nodeName: 5", "is not a string"},
         {R"({"stateDir": []})", 7, "stateDir: []", "is not a string"},
         {R"({"stateDir": "run"})", 7, R"(stateDir: "run")", "give one such as /run/ipip-cni"},
@@ -126,18 +133,23 @@ TEST(Config, IsRefusedByKeyValueAndMend) {
         {R"({"sourceCheck": "no"})", 7, R"(sourceCheck: "no")", "is not true or false"},
         {R"({"ipam": "ipip-ipam"})", 7, R"(ipam: "ipip-ipam")", "is not an object"},
         {R"({"ipam": {"type": 5}})", 7, "ipam.type: 5", "is not a string"},
-        {R"({"ipam": {"type": "host-local"}})", 2, R"(ipam.type: "host-local")", R"(use "ipip-ipam")"},
-        {R"({"ipam": {"subnet": "10.0.0.0/8"}})", 2, R"(ipam.subnet: "10.0.0.0/8")", "the node's podCIDRs"},
+        {R"({"ipam": {"type": "host-local"}})", 2, R"(ipam.type: "host-local")",
+         R"(use "ipip-ipam")"},
+        {R"({"ipam": {"subnet": "10.0.0.0/8"}})", 2, R"(ipam.subnet: "10.0.0.0/8")",
+         "the node's podCIDRs"},
         {R"({"dns": []})", 7, "dns: []", "is not an object"},
-        {R"({"dns": {"nameservers": "10.96.0.10"}})", 7, R"(dns.nameservers: "10.96.0.10")", "a list"},
+        {R"({"dns": {"nameservers": "10.96.0.10"}})", 7, R"(dns.nameservers: "10.96.0.10")",
+         "a list"},
         {R"({"dns": {"nameservers": [10]}})", 7, "dns.nameservers[0]: 10", "is not a string"},
         {R"({"dns": {"search": {}}})", 7, "dns.search: {}", "is not a list"},
         {R"({"dns": {"options": ["a", false]}})", 7, "dns.options[1]: false", "is not a string"},
         {R"({"dns": {"domain": 1}})", 7, "dns.domain: 1", "is not a string"},
         {R"({"logFile": 5})", 7, "logFile: 5", "is not a string"},
         {R"({"logFile": "ipip.log"})", 7, R"(logFile: "ipip.log")", "give one such as /var/log"},
-        {R"({"logFile": "/nowhere\u0000"})", 7, R"(logFile: "/nowhere\u0000")", "not an absolute path"},
-        {R"({"logFile": "/dev/null/ipip.log"})", 7, R"(logFile: "/dev/null/ipip.log")", "be opened"},
+        {R"({"logFile": "/nowhere\u0000"})", 7, R"(logFile: "/nowhere\u0000")",
+         "not an absolute path"},
+        {R"({"logFile": "/dev/null/ipip.log"})", 7, R"(logFile: "/dev/null/ipip.log")",
+         "be opened"},
         {R"({"logLevel": 5})", 7, "logLevel: 5", "is not a string"},
         {R"({"logLevel": "loud"})", 7, R"(logLevel: "loud")", "use trace, debug, info"},
         {R"({"runtimeConfig": "x"})", 7, R"(runtimeConfig: "x")", "is not an object"},
@@ -147,7 +159,8 @@ TEST(Config, IsRefusedByKeyValueAndMend) {
         {R"({"runtimeConfig": {"mac": "x"}})", 7, R"(runtimeConfig.mac: "x")", "write one"},
         {R"({"runtimeConfig": {"mac": "ff:ff:ff:ff:ff:ff"}})", 7, "runtimeConfig.mac: ", "is even"},
         {R"({"runtimeConfig": {"dns": 5}})", 7, "runtimeConfig.dns: 5", "is not an object"},
-        {R"({"runtimeConfig": {"dns": {"servers": 5}}})", 7, "runtimeConfig.dns.servers: 5", "a list"},
+        {R"({"runtimeConfig": {"dns": {"servers": 5}}})", 7, "runtimeConfig.dns.servers: 5",
+         "a list"},
         {R"({"runtimeConfig": {"ipRanges": 5}})", 7, "runtimeConfig.ipRanges: 5", "is not a list"},
         {R"({"runtimeConfig": {"ipRanges": [[{"subnet": "10.0.0.0/8"}]]}})", 2,
          R"(runtimeConfig.ipRanges: [[{"subnet":)", "the node's podCIDRs"},
@@ -156,23 +169,26 @@ TEST(Config, IsRefusedByKeyValueAndMend) {
         const Outcome outcome = call(add_variables(), configuration(replacements).dump());
         EXPECT_EQ(outcome.status, 1) << replacements;
         EXPECT_EQ(outcome.code(), code) << replacements << outcome.output;
-        EXPECT_THAT(outcome.message(), AllOf(StartsWith(beginning), HasSubstr(rest))) << replacements;
+        EXPECT_THAT(outcome.message(), AllOf(StartsWith(beginning), HasSubstr(rest)))
+            << replacements;
     }
 }
 
 TEST(Config, ThatIsNullIsNotGiven) {
-    EXPECT_EQ(read(R"({"mtu": null, "ttl": null, "ipMasq": null, "sourceCheck": null, "topology": null,
+    EXPECT_EQ(
+        read(R"({"mtu": null, "ttl": null, "ipMasq": null, "sourceCheck": null, "topology": null,
                        "ipam": null, "dns": null, "logFile": null, "logLevel": null, "nodeName": null,
                        "runtimeConfig": null})")
-                  .settings.ttl,
-              64);
+            .settings.ttl,
+        64);
     EXPECT_NO_THROW(read(R"({"ipam": {"type": null, "ranges": null}, "dns": {"search": null}})"));
 }
 
 TEST(Config, WarnsOfUnknownKeysByTheirPlace) {
     json::Value document = configuration(R"({"mtuu": 1, "bridge": "cni0", "args": {"cni": {}}})");
     document["nodes"][1]["podCidrs"] = 5;
-    EXPECT_THAT(read_document(document).unknown_keys, UnorderedElementsAre("mtuu", "bridge", "nodes[1].podCidrs"));
+    EXPECT_THAT(read_document(document).unknown_keys,
+                UnorderedElementsAre("mtuu", "bridge", "nodes[1].podCidrs"));
 }
 
 TEST(Config, TakesWhatTheRuntimeAsksFor) {
@@ -180,8 +196,8 @@ TEST(Config, TakesWhatTheRuntimeAsksFor) {
         "ips": ["10.10.100.9/24", "10.10.100.8"], "mac": "02-42-AC-11-00-02", "ipRanges": [],
         "dns": {"servers": ["10.96.0.10"], "searches": ["svc.local"], "options": ["ndots:5"]}},
         "dns": {"nameservers": ["192.0.2.53"], "domain": "example.org"}})");
-    EXPECT_THAT(config.requested, ElementsAre(ip::Address::parse("10.10.100.9"),
-                                              ip::Address::parse("10.10.100.8")));
+    EXPECT_THAT(config.requested,
+                ElementsAre(ip::Address::parse("10.10.100.9"), ip::Address::parse("10.10.100.8")));
     EXPECT_EQ(config.mac, ip::Mac::parse("02:42:ac:11:00:02"));
     // In the words of a result, and instead of what the configuration says.
     EXPECT_EQ(config.dns, json::parse(R"({"nameservers": ["10.96.0.10"], "search": ["svc.local"],
@@ -200,7 +216,8 @@ TEST(Config, OfVersionZeroOneMayLackItsVersion) {
 }
 
 TEST(Identity, AsksForNothingThatADelCouldFailFor) {
-    const json::Value document = configuration(R"({"nodes": "wrong", "mtu": "wrong", "topology": "wrong"})");
+    const json::Value document =
+        configuration(R"({"nodes": "wrong", "mtu": "wrong", "topology": "wrong"})");
     const Identity identity = read_identity(json::Field(document));
     EXPECT_EQ(identity.network, "podnet");
     EXPECT_EQ(identity.state_dir, "/nowhere/at/all");
@@ -239,20 +256,23 @@ TEST(NodesFile, GivesTheNodesAndWhichIsThisOne) {
 
 TEST(NodesFile, ThatIsNotThereYetIsWorthAnotherTry) {
     const Outcome outcome =
-        call(add_variables(), configuration(R"({"nodes": null, "nodesFile": "/nowhere/nodes.json"})").dump());
+        call(add_variables(),
+             configuration(R"({"nodes": null, "nodesFile": "/nowhere/nodes.json"})").dump());
     EXPECT_EQ(outcome.code(), 11U);
     EXPECT_THAT(outcome.message(), AllOf(HasSubstr("nodesFile /nowhere/nodes.json cannot be read"),
                                          HasSubstr("see that ipipd runs")));
 }
 
 TEST(NodesFile, IsNamedByWhatIsWrongInIt) {
-    for (const auto& [text, wrong] : {std::pair("[", "is not JSON: "), std::pair("[]", "the document: []"),
-                                      std::pair("{}", "nodes: is missing"),
-                                      std::pair(R"({"nodes": [{"name": 5}]})", "nodes[0].name: 5")}) {
+    for (const auto& [text, wrong] :
+         {std::pair("[", "is not JSON: "), std::pair("[]", "the document: []"),
+          std::pair("{}", "nodes: is missing"),
+          std::pair(R"({"nodes": [{"name": 5}]})", "nodes[0].name: 5")}) {
         const NodesFile file(text);
         const Outcome outcome = call(add_variables(), file.document().dump());
         EXPECT_EQ(outcome.code(), 7U);
-        EXPECT_THAT(outcome.message(), AllOf(StartsWith("nodesFile: " + file.path()), HasSubstr(wrong)));
+        EXPECT_THAT(outcome.message(),
+                    AllOf(StartsWith("nodesFile: " + file.path()), HasSubstr(wrong)));
     }
 }
 

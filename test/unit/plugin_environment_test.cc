@@ -16,7 +16,9 @@ using testing::Not;
 using testing::Pair;
 using testing::StartsWith;
 
-Environment read(const Variables& variables) { return read_environment(environment_of(variables)); }
+Environment read(const Variables& variables) {
+    return read_environment(environment_of(variables));
+}
 
 std::string refused(const Variables& changes) {
     try {
@@ -34,8 +36,8 @@ Variables del_variables(const Variables& changes = {}) {
 }
 
 TEST(Environment, OfAnAddIsRead) {
-    const Environment environment =
-        read(add_variables({{"CNI_ARGS", "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0;"}}));
+    const Environment environment = read(add_variables(
+        {{"CNI_ARGS", "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0;"}}));
     EXPECT_EQ(environment.verb, Verb::add);
     EXPECT_EQ(environment.container_id, "c0ffee");
     EXPECT_EQ(environment.interface, "eth0");
@@ -77,7 +79,8 @@ TEST(Environment, TakesAContainerIdOfTheSpecificationsForm) {
     for (const char* id : {"../../etc", "a/b", "/", "a b", " a", "a\n", "a\tb", "a\x01", "a\x7f",
                            "h\u00f4te", ".a", "-rf", "_a", "a;b", "a:b", "a%b", "a\\b"})
         EXPECT_THAT(refused({{"CNI_CONTAINERID", id}}),
-                    AllOf(StartsWith("CNI_CONTAINERID: \""), HasSubstr("must begin with a letter or digit")))
+                    AllOf(StartsWith("CNI_CONTAINERID: \""),
+                          HasSubstr("must begin with a letter or digit")))
             << id;
     EXPECT_THAT(refused({{"CNI_CONTAINERID", std::string(241, 'x')}}),
                 AllOf(StartsWith("CNI_CONTAINERID: \"" + std::string(60, 'x') + "...\""),
@@ -87,8 +90,8 @@ TEST(Environment, TakesAContainerIdOfTheSpecificationsForm) {
 TEST(Environment, TakesAnInterfaceNameThatTheKernelTakesAsItIs) {
     for (const char* name : {"eth0", "e", "net-1.5_x", "@home", "fifteen-letters"})
         EXPECT_EQ(read(add_variables({{"CNI_IFNAME", name}})).interface, name);
-    for (const char* name : {"a/b", "a:b", "eth 0", "eth0\n", "\x01", "a\x7f", "\u00e9th0", ".", "..",
-                             "eth%d", "%s", "all", "default"})
+    for (const char* name : {"a/b", "a:b", "eth 0", "eth0\n", "\x01", "a\x7f", "\u00e9th0", ".",
+                             "..", "eth%d", "%s", "all", "default"})
         EXPECT_THAT(refused({{"CNI_IFNAME", name}}),
                     AllOf(StartsWith("CNI_IFNAME: \""), HasSubstr("is no interface name"),
                           HasSubstr("use one such as eth0")))
@@ -127,13 +130,15 @@ TEST(Environment, TakesUnknownArgumentsOnlyWhereTheyAreToBeIgnored) {
                 AllOf(StartsWith("CNI_ARGS: \"COLOUR\" is unknown"), HasSubstr("IgnoreUnknown=1")));
     EXPECT_THAT(refused({{"CNI_ARGS", "COLOUR=red;IgnoreUnknown=0"}}), HasSubstr("COLOUR"));
     for (const char* yes : {"1", "true", "True", "TRUE"})
-        EXPECT_EQ(read(add_variables({{"CNI_ARGS", std::string("COLOUR=red;IgnoreUnknown=") + yes}}))
-                      .args.at("COLOUR"),
-                  "red");
+        EXPECT_EQ(
+            read(add_variables({{"CNI_ARGS", std::string("COLOUR=red;IgnoreUnknown=") + yes}}))
+                .args.at("COLOUR"),
+            "red");
 }
 
 TEST(Environment, TakesAnAddressThatThePodIsToHave) {
-    for (const char* text : {"IP=10.10.100.20", "IP=10.10.100.20/24", "IgnoreUnknown=1;IP=10.10.100.20"})
+    for (const char* text :
+         {"IP=10.10.100.20", "IP=10.10.100.20/24", "IgnoreUnknown=1;IP=10.10.100.20"})
         EXPECT_EQ(read(add_variables({{"CNI_ARGS", text}})).requested,
                   ip::Address::parse("10.10.100.20"));
     EXPECT_EQ(read(add_variables({{"CNI_ARGS", "IP="}})).requested, std::nullopt);
@@ -144,7 +149,8 @@ TEST(Environment, TakesAnAddressThatThePodIsToHave) {
 
 TEST(Environment, OfADelNeedsNeitherNamespaceNorArguments) {
     for (const char* args : {"", "garbage", "COLOUR=red", "IP=web-0", ";;;"}) {
-        const Environment environment = read(del_variables({{"CNI_NETNS", ""}, {"CNI_ARGS", args}}));
+        const Environment environment =
+            read(del_variables({{"CNI_NETNS", ""}, {"CNI_ARGS", args}}));
         EXPECT_EQ(environment.verb, Verb::del);
         EXPECT_EQ(environment.container_id, "c0ffee");
         EXPECT_EQ(environment.interface, "eth0");
@@ -162,8 +168,9 @@ TEST(Environment, OfADelNeedsThePodsIdentityAllTheSame) {
 
 TEST(Environment, OfAVersionNeedsNothingElse) {
     EXPECT_EQ(read({{"CNI_COMMAND", "VERSION"}}).verb, Verb::version);
-    EXPECT_EQ(read({{"CNI_COMMAND", "VERSION"}, {"CNI_IFNAME", "a/b"}, {"CNI_ARGS", "garbage"}}).verb,
-              Verb::version);
+    EXPECT_EQ(
+        read({{"CNI_COMMAND", "VERSION"}, {"CNI_IFNAME", "a/b"}, {"CNI_ARGS", "garbage"}}).verb,
+        Verb::version);
 }
 
 } // namespace

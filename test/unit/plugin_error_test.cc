@@ -1,11 +1,11 @@
 #include "plugin/error.h"
 
 #include "ipam/error.h"
-#include "json/field.h"
 #include "mesh/plan.h"
 #include "netlink/netns.h"
 #include "plugin/config.h"
 #include "plugin/environment.h"
+#include "json/field.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -30,7 +30,8 @@ TEST(ErrorTable, HasACodeForEachKindOfException) {
     check(4, EnvironmentError("environment"));
     check(5, ipam::StoreError("store"));
     check(5, std::system_error(ENOSPC, std::generic_category(), "stamp"));
-    check(5, std::filesystem::filesystem_error("directory", std::make_error_code(std::errc::io_error)));
+    check(5, std::filesystem::filesystem_error("directory",
+                                               std::make_error_code(std::errc::io_error)));
     check(6, json::SyntaxError("syntax"));
     check(7, json::FieldError("field"));
     check(11, NotReady("not ready"));
@@ -48,15 +49,17 @@ TEST(ErrorTable, SaysWhoMayWhereThePermissionIsMissing) {
     for (const int number : {EPERM, EACCES}) {
         EXPECT_THAT(to_cni_error(netlink::Error(number, "make the tunnel ipip-ac10057f")).message,
                     EndsWith("; run the plugin as root, with CAP_NET_ADMIN and CAP_SYS_ADMIN"));
-        EXPECT_THAT(to_cni_error(std::system_error(number, std::generic_category(), "stamp")).message,
-                    HasSubstr("run the plugin as root"));
+        EXPECT_THAT(
+            to_cni_error(std::system_error(number, std::generic_category(), "stamp")).message,
+            HasSubstr("run the plugin as root"));
     }
 }
 
 TEST(ErrorTable, BecomesTheDocumentOfTheSpecification) {
     const std::string text = to_json({.code = 7, .message = "mtu: \"\xff\" is\nnot"}, "0.4.0");
-    EXPECT_EQ(json::parse(text),
-              (json::Value{{"cniVersion", "0.4.0"}, {"code", 7}, {"msg", "mtu: \"\ufffd\" is\nnot"}}));
+    EXPECT_EQ(
+        json::parse(text),
+        (json::Value{{"cniVersion", "0.4.0"}, {"code", 7}, {"msg", "mtu: \"\ufffd\" is\nnot"}}));
 }
 
 } // namespace

@@ -17,7 +17,8 @@ Result single_stack() {
 
 Result dual_stack() {
     Result result = single_stack();
-    result.addresses.push_back({ip::Address::parse("fd00:10::b"), ip::Address::parse("fd00:10::a")});
+    result.addresses.push_back(
+        {ip::Address::parse("fd00:10::b"), ip::Address::parse("fd00:10::a")});
     result.dns = json::parse(R"({"nameservers": ["10.96.0.10"], "search": ["svc.local"]})");
     return result;
 }

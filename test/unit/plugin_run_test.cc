@@ -50,7 +50,9 @@ void expect_error(const Outcome& outcome, unsigned code, const std::string& vers
     EXPECT_EQ(document.value("code", 0U), code) << outcome.output;
     EXPECT_TRUE(document.at("msg").is_string());
     EXPECT_THAT(outcome.output, EndsWith("}\n"));
-    EXPECT_THAT(outcome.log, AllOf(HasSubstr("error"), HasSubstr(outcome.message())));
+    const std::string message = outcome.message(); // in the log with the bytes that came in
+    EXPECT_THAT(outcome.log,
+                AllOf(HasSubstr("error"), HasSubstr(message.substr(0, message.find("\ufffd")))));
 }
 
 TEST(Run, RefusesWhatIsNotJson) {
@@ -60,7 +62,7 @@ TEST(Run, RefusesWhatIsNotJson) {
     } table[] = {
         {"", "standard input is empty; pass the network configuration as JSON"},
         {" \n\t\r\n", "standard input is empty; pass the network configuration as JSON"},
-        {"podnet", "standard input is not JSON: parse error at line 1, column 2"},
+        {"podnet", "standard input is not JSON: parse error at line 1, column 1"},
         {"{", "standard input is not JSON: parse error at line 1, column 2"},
         {"{}{}", "standard input is not JSON: parse error at line 1, column 3"},
         {"{\"mtu\": 1e999}", "standard input is not JSON: number overflow"},
@@ -95,17 +97,19 @@ TEST(Run, RefusesAVersionThatItDoesNotServe) {
         const Outcome outcome = call(add_variables({{"CNI_COMMAND", command}}),
                                      configuration(R"({"cniVersion": "9.0.0"})").dump());
         expect_error(outcome, 1, "1.1.0");
-        EXPECT_THAT(outcome.message(), StartsWith("cniVersion: \"9.0.0\" is not served; use one of"));
+        EXPECT_THAT(outcome.message(),
+                    StartsWith("cniVersion: \"9.0.0\" is not served; use one of"));
     }
 }
 
 TEST(Run, AnswersAnErrorInTheVersionOfTheConfiguration) {
     for (const char* version : {"0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"})
-        expect_error(call(add_variables(),
-                          configuration(R"({"mtu": -1, "cniVersion": ")" + std::string(version) + "\"}").dump()),
+        expect_error(call(add_variables(), configuration(R"({"mtu": -1, "cniVersion": ")" +
+                                                         std::string(version) + "\"}")
+                                               .dump()),
                      7, version);
-    expect_error(call(add_variables(), configuration(R"({"mtu": -1, "cniVersion": null})").dump()), 7,
-                 "0.1.0");
+    expect_error(call(add_variables(), configuration(R"({"mtu": -1, "cniVersion": null})").dump()),
+                 7, "0.1.0");
 }
 
 TEST(Run, RefusesAnEnvironmentBeforeItReadsAnything) {
@@ -134,8 +138,9 @@ TEST(Run, RefusesANamespaceThatIsNone) {
     for (const auto& [path, why] : table) {
         const Outcome outcome = call(add_variables({{"CNI_NETNS", path}}), configuration().dump());
         expect_error(outcome, 4, "1.1.0");
-        EXPECT_THAT(outcome.message(), AllOf(StartsWith("CNI_NETNS: "), HasSubstr(why),
-                                             HasSubstr("pass the path of the pod's network namespace")));
+        EXPECT_THAT(outcome.message(),
+                    AllOf(StartsWith("CNI_NETNS: "), HasSubstr(why),
+                          HasSubstr("pass the path of the pod's network namespace")));
     }
 }
 
@@ -164,7 +169,8 @@ TEST(Run, WritesItsLogWhereItIsTold) {
     EXPECT_THAT(to_standard_error.log, HasSubstr("brigde"));
     std::string text(10'000, '\0');
     const int reader = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    text.resize(static_cast<std::size_t>(std::max<ssize_t>(::read(reader, text.data(), text.size()), 0)));
+    text.resize(
+        static_cast<std::size_t>(std::max<ssize_t>(::read(reader, text.data(), text.size()), 0)));
     ::close(reader);
     ::unlink(path.c_str());
     EXPECT_THAT(text, AllOf(HasSubstr("brigde"), HasSubstr(to_file.message())));
@@ -173,7 +179,8 @@ TEST(Run, WritesItsLogWhereItIsTold) {
 TEST(Run, RefusesADelOfAConfigurationWithoutIdentity) {
     const Variables variables = add_variables({{"CNI_COMMAND", "DEL"}, {"CNI_NETNS", ""}});
     for (const auto& [replacements, message] :
-         {std::pair(R"({"name": null})", "name: is missing"), std::pair(R"({"name": "a/b"})", "name: \"a/b\""),
+         {std::pair(R"({"name": null})", "name: is missing"),
+          std::pair(R"({"name": "a/b"})", "name: \"a/b\""),
           std::pair(R"({"stateDir": "run"})", "stateDir: \"run\"")}) {
         const Outcome outcome = call(variables, configuration(replacements).dump());
         expect_error(outcome, 7, "1.1.0");
@@ -183,7 +190,8 @@ TEST(Run, RefusesADelOfAConfigurationWithoutIdentity) {
 }
 
 TEST(Run, QuotesNothingThatIsNotUtf8) {
-    const Outcome outcome = call(add_variables({{"CNI_NETNS", "/nowhere/\xff\xfe"}}), configuration().dump());
+    const Outcome outcome =
+        call(add_variables({{"CNI_NETNS", "/nowhere/\xff\xfe"}}), configuration().dump());
     expect_error(outcome, 4, "1.1.0");
     EXPECT_THAT(outcome.message(), HasSubstr("\"/nowhere/\ufffd\ufffd\""));
 }

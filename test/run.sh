@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Builds everything and passes every test, from a fresh clone on a bare Debian 12, as root:
+#
+#   test/run.sh [STEP...]
+#
+# Without a STEP all of them, in this order: style dev release clang tidy ipip fuzz demo.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+readonly steps=(style dev release clang tidy ipip fuzz demo)
+readonly fuzz_seconds=10 # for each target
+
+say() {
+    printf '\n== %s (%d:%02d)\n' "$1" $((SECONDS / 60)) $((SECONDS % 60))
+}
+
+style() {
+    say 'style: clang-format and shellcheck'
+    test/install.sh clang-format shellcheck git
+    git ls-files '*.cc' '*.h' | xargs clang-format --dry-run --Werror
+    git grep --name-only -E '^#!.*\b(ba)?sh$' | xargs shellcheck
+}
+
+dev() {
+    say 'dev: g++ with AddressSanitizer and UBSan; unit and kernel tests on the running kernel'
+    test/install.sh iproute2 nftables iputils-ping
+    test/build.sh dev
+    ctest --preset dev -L 'unit|kernel'
+}
+
+release() {
+    say 'release: the static programs'
+    test/build.sh release
+    ctest --preset release -L 'static'
+}
+
+clang() {
+    say "clang: the other compiler's warnings"
+    test/build.sh clang
+}
+
+tidy() {
+    say 'tidy: clang-tidy on every file'
+    test/build.sh tidy
+}
+
+ipip() {
+    say 'ipip: kernel, tunnel and system tests on a kernel with ipip'
+    test/install.sh iproute2 nftables iputils-ping kmod strace
+    test/build.sh release
+    test/with-ipip.sh ctest --preset release -L 'kernel|tunnel|system'
+}
+
+fuzz() {
+    say "fuzz: each target for $fuzz_seconds s"
+    test/fuzz/run.sh "$fuzz_seconds"
+}
+
+demo() {
+    say 'demo: the two hosts of test/demo.sh'
+    test/demo.sh
+}
+
+for step in "${@:-${steps[@]}}"; do
+    [[ " ${steps[*]} " == *" $step "* ]] || { echo "no step $step; there are: ${steps[*]}" >&2 && exit 2; }
+done
+for step in "${@:-${steps[@]}}"; do
+    "$step"
+done
+say 'PASS: everything'
