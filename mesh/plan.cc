@@ -95,9 +95,12 @@ class Planner {
             changes_.change.push_back(device);
         const int rp_filter = wanted_.check_source ? 1 : 0;
         if (link == nullptr || !link->forwarding || link->rp_filter != rp_filter)
-            changes_.configure.push_back(
-                {device.name,
-                 {.alias = device.alias, .forwarding = true, .rp_filter = rp_filter, .up = true}});
+            changes_.configure.push_back({device.name,
+                                          {.alias = device.alias,
+                                           .forwarding = true,
+                                           .rp_filter = rp_filter,
+                                           .keep_secondaries = true, // as the endpoint changes
+                                           .up = true}});
         const int index = link == nullptr ? 0 : link->index;
         want_address(device.name, {.link = index,
                                    .local = tunnel.endpoint,

@@ -122,6 +122,8 @@ Request configure(const std::string& name, const LinkSettings& settings) {
     if (settings.rp_filter)
         built(rtnl_link_inet_set_conf(changes.get(), IPV4_DEVCONF_RP_FILTER,
                                       static_cast<std::uint32_t>(*settings.rp_filter)));
+    if (settings.keep_secondaries)
+        built(rtnl_link_inet_set_conf(changes.get(), IPV4_DEVCONF_PROMOTE_SECONDARIES, 1));
     if (settings.up)
         rtnl_link_set_flags(changes.get(), IFF_UP);
     Request request = change_request(changes, "set up " + name);

@@ -71,8 +71,10 @@ Request change_tunnel(const TunnelDevice& tunnel);
 struct LinkSettings {
     std::optional<std::string> alias = {};
     std::optional<bool> forwarding = {}; ///< net.ipv4.conf.NAME.forwarding, without a file in /proc
-    std::optional<int> rp_filter =
-        {};          ///< 1: drop what comes in here but would not be answered here
+    /// net.ipv4.conf.NAME.rp_filter; 1: drop what comes in here but would not be answered here.
+    std::optional<int> rp_filter = {};
+    /// Addresses stay when an older one towards the same peer goes (which is otherwise theirs too).
+    bool keep_secondaries = false;
     bool up = false; ///< bring it up
 };
 Request configure(const std::string& name, const LinkSettings& settings);

@@ -1,3 +1,4 @@
+#include "hash/hash.h"
 #include "ipam/store.h"
 #include "mesh/standing.h"
 #include "netlink/pod_link.h"
@@ -8,8 +9,6 @@
 #include "plugin/result.h"
 #include "plugin/retire.h"
 #include "plugin/verbs.h"
-
-#include "hash/hash.h"
 
 #include <functional>
 
@@ -114,8 +113,9 @@ json::Value add(const Environment& environment, const Config& config) {
         throw AlreadyAttached("CNI_IFNAME: the pod has an interface \"" + environment.interface +
                               "\" already; choose another name, or DEL it first");
     netlink::Socket host;
+    ipam::Store store(identity.state_dir);
 
-    Undo mesh_made([&] { retire_mesh_if_unused(identity); });
+    Undo mesh_made([&] { retire_mesh_if_unused(identity, store); });
     const mesh::Standing mesh =
         mesh::stand(host, {.nodes = config.nodes,
                            .node_name = config.node_name,
@@ -125,7 +125,6 @@ json::Value add(const Environment& environment, const Config& config) {
     for (const std::string& line : mesh.changes())
         log_info(line);
 
-    ipam::Store store(identity.state_dir);
     const auto [addresses, adopted] = store.allocate(owner, wish_for(config, mesh.self(), host));
     Undo leased([&] { store.release(owner); });
     if (adopted) // they were there before this ADD, and only DEL takes them

@@ -1,4 +1,3 @@
-#include "ipam/store.h"
 #include "netlink/pod_link.h"
 #include "plugin/names.h"
 #include "plugin/retire.h"
@@ -11,9 +10,9 @@ void del(const Environment& environment, const Identity& identity) {
     netlink::detach(
         host, host_link_name(identity.network, environment.container_id, environment.interface));
     // After the link: an address must not be given out again while its route still stands.
-    ipam::Store(identity.state_dir)
-        .release({identity.network, environment.container_id, environment.interface});
-    retire_mesh_if_unused(identity);
+    ipam::Store store(identity.state_dir);
+    store.release({identity.network, environment.container_id, environment.interface});
+    retire_mesh_if_unused(identity, store);
 }
 
 } // namespace plugin

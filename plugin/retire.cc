@@ -1,15 +1,14 @@
 #include "plugin/retire.h"
 
-#include "ipam/store.h"
 #include "mesh/standing.h"
 #include "plugin/log.h"
 
 namespace plugin {
 
-void retire_mesh_if_unused(const Identity& identity) {
+void retire_mesh_if_unused(const Identity& identity, const ipam::Store& store) {
     if (!identity.owns_mesh)
         return;
-    const auto unused = [&] { return ipam::Store(identity.state_dir).empty(identity.network); };
+    const auto unused = [&] { return store.empty(identity.network); };
     if (!unused()) // asked once more under the lock, where the answer lasts
         return;
     netlink::Socket route;

@@ -65,6 +65,10 @@ case ${1-} in
 esac
 preset=${1:-release}
 (($# == 0)) || shift
+grep -q "\"name\": \"$preset\"" CMakePresets.json || {
+    say "there is no preset $preset in CMakePresets.json"
+    exit 2
+}
 dir=build/$preset
 tests='' hint=''
 ! wants_tests "$@" || tests=ON

@@ -25,10 +25,10 @@
 #   --plugin FILE     default: build/release/bin/ipip
 #   --brief           without the request
 #
-# A host is a network namespace of that name with a /run/ipip-cni of its own, a
-# pod one without; "ip -n NAME" looks into them. The container's ID is the pod's
-# name. The result of the last ADD goes with CHECK and DEL as "prevResult". A
-# call's exit status is the plugin's. One host, on any kernel:
+# A host is a network namespace of that name, a pod one too; "ip -n NAME" looks into
+# them. What a host has in /run/ipip-cni lies in /run/ipip-cni-hosts/NAME. The
+# container's ID is the pod's name. The result of the last ADD goes with CHECK and
+# DEL as "prevResult". A call's exit status is the plugin's. One host, on any kernel:
 #
 #   test/cni.sh host host1 172.16.5.126/24
 #   test/cni.sh pod web
@@ -99,7 +99,7 @@ unfold() {
 
 # Whether a host is there.
 is_host() {
-    [[ -f $hosts/$1.mnt ]]
+    [[ -d $hosts/$1 ]]
 }
 
 is_pod() {
@@ -109,8 +109,8 @@ is_pod() {
 # Prints the names of the hosts, a line each; of the pods; of both.
 list_hosts() {
     local file
-    for file in "$hosts"/*.mnt; do
-        [[ ! -f $file ]] || basename "$file" .mnt
+    for file in "$hosts"/*; do
+        [[ ! -d $file ]] || basename "$file"
     done
 }
 
@@ -136,7 +136,7 @@ prepare() {
 
 # prepare_wire: the first host or pod brings what all share.
 prepare_wire() {
-    mountpoint -q "$hosts" && return
+    [[ ! -d $hosts ]] || return 0
     [[ ! -e /run/netns/wire ]] || die 'there is a network namespace "wire" already, which this uses for its own'
     local made=''
     [[ -e /run/ipip-cni ]] || made=1
@@ -383,16 +383,12 @@ execute() {
 
 clean() {
     local name
-    mountpoint -q "$hosts" || return 0
+    [[ -d $hosts ]] || return 0
     for name in $(list_hosts) $(list_pods) wire; do
-        ip netns delete "$name" || true
-    done
-    for name in $(list_hosts); do
-        umount "$hosts/$name.mnt" || true
+        [[ ! -e /run/netns/$name ]] || ip netns delete "$name"
     done
     [[ ! -e $hosts/.made-state-dir ]] || rmdir --ignore-fail-on-non-empty /run/ipip-cni
-    umount "$hosts"
-    rmdir "$hosts"
+    rm -rf "$hosts"
 }
 
 # What those need who come after: the programs here, the plugin, a world to end with.

@@ -142,7 +142,6 @@ introduce() {
      |                                                                       |
     host1  10.10.100.10 ============ IPIP tunnel ============ 10.10.200.10  host2
            172.16.5.126 -------------- the wire ------------- 172.16.5.127
-
 END
     make_wire
     for host in host1 host2; do

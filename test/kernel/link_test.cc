@@ -141,6 +141,17 @@ TEST_F(LinkTest, SetsOnlyWhatItIsAskedToSet) {
     EXPECT_THAT(flags_of(shown(host_, "v1")), Not(Contains("UP")));
 }
 
+TEST_F(LinkTest, KeepsAddressesWhoseElderGoes) {
+    host_.ip("link add v0 type veth peer name v1\n"
+             "address add 10.0.0.1 peer 10.0.0.9 dev v0\n"
+             "address add 10.0.0.2 peer 10.0.0.9 dev v0\n");
+    socket_.run(configure("v0", {.keep_secondaries = true}));
+    host_.ip("address delete 10.0.0.1 peer 10.0.0.9 dev v0\n");
+    const Json addresses = host_.ip("address show dev v0\n").at(0).at(0).at("addr_info");
+    ASSERT_EQ(addresses.size(), 1U);
+    EXPECT_EQ(addresses[0].at("local"), "10.0.0.2");
+}
+
 TEST_F(LinkTest, TakesAnAliasOf255BytesAndNoLonger) {
     host_.ip("link add v0 type veth peer name v1\n");
     const std::string longest(255, 'x');

@@ -79,6 +79,10 @@ struct Change {
     std::function<void(std::vector<Node>&, Settings&)> act;
 };
 
+void PrintTo(const Change& change, std::ostream* stream) {
+    *stream << change.name;
+}
+
 class ChangeTest : public MeshTest, public testing::WithParamInterface<Change> {};
 
 TEST_P(ChangeTest, LeadsToTheMeshThatAFreshHostWouldHave) {

@@ -21,6 +21,10 @@ struct Damage {
     std::string sysctl = {}; ///< one that is set to 0
 };
 
+void PrintTo(const Damage& damage, std::ostream* stream) {
+    *stream << damage.name;
+}
+
 class RepairTest : public MeshTest, public testing::WithParamInterface<Damage> {};
 
 TEST_P(RepairTest, IsRepaired) {

@@ -119,8 +119,9 @@ Namespace::Namespace() : fd_(-1) {
             bring_up_loopback();
             // Whatever this machine's own settings are, which new namespaces may inherit.
             write_sysctl("net/ipv4/ip_forward", "0");
-            for (const char* scope : {"all", "default", "lo"})
-                write_sysctl("net/ipv4/conf/" + std::string(scope) + "/rp_filter", "0");
+            for (const std::string scope : {"all", "default", "lo"})
+                for (const char* key : {"/rp_filter", "/promote_secondaries"})
+                    write_sysctl("net/ipv4/conf/" + scope + key, "0");
         } catch (const std::system_error& error) {
             made = error.code().value();
         }

@@ -107,7 +107,7 @@ TEST_F(TunnelDeviceTest, TheKernelAllowsOneDeviceAPairOfAddresses) {
 }
 
 TEST_F(TunnelDeviceTest, ReadsADeviceAsItIs) {
-    host_.ip("link add t0 type ipip local 192.0.2.1 remote 192.0.2.2 ttl 7 nopmtudisc\n"
+    host_.ip("link add t0 type ipip local 192.0.2.1 remote 192.0.2.2 ttl 7\n"
              "link set t0 mtu 1234 alias by-hand\n"
              "link set t0 up\n");
     const Link link = to_link(socket_.find(get_link("t0")));
@@ -118,7 +118,7 @@ TEST_F(TunnelDeviceTest, ReadsADeviceAsItIs) {
     EXPECT_EQ(link.remote, Address::parse("192.0.2.2"));
     EXPECT_EQ(link.ttl, 7);
     EXPECT_EQ(link.mtu, 1234U);
-    EXPECT_FALSE(link.path_mtu_discovery);
+    EXPECT_TRUE(link.path_mtu_discovery);
     EXPECT_TRUE(link.up);
 }
 

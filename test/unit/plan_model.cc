@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <utility>
 
 namespace mesh {
 
@@ -11,6 +12,11 @@ namespace {
 bool is_same(const netlink::InterfaceAddress& a, const netlink::InterfaceAddress& b) {
     return a.link == b.link && a.local == b.local && a.prefix == b.prefix &&
            a.peer.value_or(a.local) == b.peer.value_or(b.local);
+}
+
+/// The network that an address makes its device part of.
+std::pair<int, ip::Cidr> network_of(const netlink::InterfaceAddress& address) {
+    return {address.link, ip::Cidr(address.peer.value_or(address.local), address.prefix)};
 }
 
 std::string shown(const std::optional<ip::Address>& address) {
@@ -58,9 +64,18 @@ void PlanModel::bring_down(const std::string& name) {
 }
 
 void PlanModel::remove(const netlink::InterfaceAddress& address) {
-    const auto same = [&](const auto& other) { return is_same(address, other); };
-    if (std::erase_if(state_.addresses, same) != 1)
+    const auto removed = std::ranges::find_if(
+        state_.addresses, [&](const auto& other) { return is_same(address, other); });
+    if (removed == state_.addresses.end())
         throw Refused("there is no address " + address.local.to_string() + " to delete");
+    // The younger ones of the same network, which is that of the peer, go along.
+    if (!keeps_secondaries_.contains(address.link))
+        state_.addresses.erase(std::remove_if(removed + 1, state_.addresses.end(),
+                                              [network = network_of(address)](const auto& other) {
+                                                  return network_of(other) == network;
+                                              }),
+                               state_.addresses.end());
+    state_.addresses.erase(removed);
     drop_routes_without_source();
 }
 
@@ -113,6 +128,8 @@ void PlanModel::configure(const Changes::Configure& change) {
     changed.forwarding = change.settings.forwarding.value_or(changed.forwarding);
     changed.rp_filter = change.settings.rp_filter.value_or(changed.rp_filter);
     changed.up = changed.up || change.settings.up;
+    if (change.settings.keep_secondaries)
+        keeps_secondaries_.insert(changed.index);
 }
 
 void PlanModel::place(const Changes::Address& change) {

@@ -2,6 +2,7 @@
 
 #include "mesh/plan.h"
 
+#include <set>
 #include <stdexcept>
 
 namespace mesh {
@@ -46,6 +47,7 @@ class PlanModel {
     void drop_routes_without_source();
 
     Observed state_;
+    std::set<int> keeps_secondaries_; ///< devices, by index
     int next_index_ = 100;
 };
 
