@@ -1,22 +1,72 @@
 #include "plugin/config.h"
+#include "plugin/error.h"
+#include "test/fuzz/expect.h"
 
+#include <cstddef>
 #include <cstdint>
-#include <string_view>
+#include <set>
 
-/// Standard input of an ADD: any bytes at all.
+// Any bytes on standard input: either a network configuration that holds together, or an error of
+// the kinds that are meant for it.
+
+namespace {
+
+/// What mesh::read_nodes promises of the nodes that it returns.
+void expect_sound(const std::vector<mesh::Node>& nodes) {
+    std::set<std::string> names;
+    std::set<ip::Address> addresses;
+    std::vector<ip::Cidr> cidrs;
+    for (const mesh::Node& node : nodes) {
+        expect(names.insert(node.name).second, "names are unique");
+        expect(!node.addresses.empty() && !node.pod_cidrs.empty(), "a node is complete");
+        for (const ip::Address& address : node.addresses)
+            expect(addresses.insert(address).second, "addresses are unique");
+        expect(node.tunnel_addresses.size() == 1, "a node has an endpoint");
+        bool inside = false;
+        for (const ip::Cidr& cidr : node.pod_cidrs) {
+            inside |= cidr.contains(node.tunnel_addresses[0]);
+            for (const ip::Cidr& other : cidrs)
+                expect(!cidr.overlaps(other), "pod CIDRs are apart");
+            cidrs.push_back(cidr);
+        }
+        expect(inside, "the endpoint is in a pod CIDR");
+    }
+    for (const ip::Cidr& cidr : cidrs)
+        for (const ip::Address& address : addresses)
+            expect(!cidr.contains(address), "no node's address is a pod's");
+    expect(mesh::find_self(nodes, nodes.back().name, {}) == nodes.size() - 1,
+           "a node is found by name");
+}
+
+void expect_told(const std::exception& error) {
+    const plugin::CniError told = plugin::to_cni_error(error);
+    expect(told.code != 99, "the error has a code of its own: " + told.message);
+    expect(!told.message.empty() && told.message.size() < 1000, "the message can be read");
+    expect(json::parse(plugin::to_json(told, "1.1.0")).at("code") == told.code,
+           "the error is JSON");
+}
+
+} // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    const std::string_view text(reinterpret_cast<const char*>(data), size);
     try {
-        const json::Value document = json::parse(text);
-        const plugin::Config config = plugin::read_config(json::Field(document));
-        // What was accepted keeps what the rest of the program relies on.
-        for (const mesh::Node& node : config.nodes)
-            if (node.addresses.empty() || node.pod_cidrs.empty() || node.tunnel_addresses.empty())
-                __builtin_trap();
-    } catch (const json::SyntaxError&) {
-    } catch (const json::FieldError&) {
-    } catch (const plugin::VersionError&) {
-    } catch (const plugin::NotReady&) {
+        json::Value document = json::parse({reinterpret_cast<const char*>(data), size});
+        if (document.is_object()) // a fuzzer that opens files is none to run on one's machine
+            document["nodesFile"] = "/nowhere/nodes.json";
+        const json::Field field(document);
+        const plugin::Config config = plugin::read_config(field);
+        expect(plugin::read_identity(field).network == config.identity.network,
+               "DEL finds the same");
+        expect(config.settings.ttl > 0, "packets live");
+        expect_sound(config.nodes);
+    } catch (const json::SyntaxError& error) {
+        expect_told(error);
+    } catch (const json::FieldError& error) {
+        expect_told(error);
+    } catch (const plugin::VersionError& error) {
+        expect_told(error);
+    } catch (const plugin::NotReady& error) {
+        expect_told(error);
     }
     return 0;
 }

@@ -1,43 +1,58 @@
 #include "plugin/environment.h"
 #include "plugin/names.h"
+#include "test/fuzz/expect.h"
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <string>
+
+// Bytes, split at each NUL, as the values of the CNI_ variables: a checked environment, or the one
+// kind of error that is meant for it.
 
 namespace {
 
-constexpr std::array<const char*, 5> names{"CNI_COMMAND", "CNI_CONTAINERID", "CNI_IFNAME",
-                                           "CNI_NETNS", "CNI_ARGS"};
+constexpr std::array names{"CNI_COMMAND", "CNI_CONTAINERID", "CNI_IFNAME", "CNI_NETNS", "CNI_ARGS"};
 std::array<std::string, names.size()> values;
 
 const char* get(const char* name) {
-    for (std::size_t i = 0; i < names.size(); ++i)
-        if (std::strcmp(names[i], name) == 0)
-            return values[i].c_str();
-    return nullptr;
+    const auto found = std::ranges::find(names, std::string_view(name));
+    expect(found != names.end(), "the variable is one of CNI's");
+    const std::string& value = values[static_cast<std::size_t>(found - names.begin())];
+    return value == "unset" ? nullptr : value.c_str();
+}
+
+bool is_printable(const std::string& text) {
+    return std::ranges::all_of(text, [](char c) { return c >= ' ' && c < 127; });
 }
 
 } // namespace
 
-/// The variables of a call, a line each.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    const std::string text(reinterpret_cast<const char*>(data), size);
-    std::size_t at = 0;
+    std::string_view rest(reinterpret_cast<const char*>(data), size);
     for (std::string& value : values) {
-        const std::size_t end = std::min(text.find('\n', at), text.size());
-        value = text.substr(std::min(at, text.size()), end - std::min(at, text.size()));
-        at = end + 1;
+        value = rest.substr(0, rest.find('\0'));
+        rest.remove_prefix(std::min(rest.size(), value.size() + 1));
     }
     try {
         const plugin::Environment environment = plugin::read_environment(get);
-        if (environment.verb != plugin::Verb::version &&
-            (environment.interface.size() > 15 ||
-             environment.interface.find('/') != std::string::npos ||
-             plugin::host_link_alias("podnet", environment).size() > 255))
-            __builtin_trap();
-    } catch (const plugin::EnvironmentError&) {
+        if (environment.verb == plugin::Verb::version)
+            return 0;
+        expect(!environment.container_id.empty() && environment.container_id.size() <= 240 &&
+                   is_printable(environment.container_id) &&
+                   environment.container_id.find('/') == std::string::npos,
+               "a container ID is a name");
+        expect(!environment.interface.empty() && environment.interface.size() <= 15 &&
+                   is_printable(environment.interface) &&
+                   environment.interface.find_first_of("/:% ") == std::string::npos,
+               "an interface name is one for the kernel");
+        expect(environment.netns || environment.verb == plugin::Verb::del,
+               "an ADD has a namespace");
+        expect(plugin::host_link_alias("podnet", environment).size() <= 255, "an alias fits");
+    } catch (const plugin::EnvironmentError& error) {
+        const std::string_view message = error.what();
+        expect(message.starts_with("CNI_"), "the message names the variable");
+        expect(message.size() < 400 && is_printable(error.what()), "the message can be shown");
     }
     return 0;
 }

@@ -23,8 +23,10 @@ class AddressTest : public testing::Test {
   protected:
     AddressTest() {
         host_.ip("link add v0 type veth peer name v1\n"
-                 "link set v0 addrgenmode none up\n"
-                 "link set v1 addrgenmode none up\n");
+                 "link set v0 addrgenmode none\n"
+                 "link set v0 up\n"
+                 "link set v1 addrgenmode none\n"
+                 "link set v1 up\n");
         v0_ = to_link(socket_.find(get_link("v0"))).index;
     }
 

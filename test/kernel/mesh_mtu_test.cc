@@ -14,8 +14,10 @@ class MtuTest : public MeshTest {
   protected:
     MtuTest() {
         host_.ip("link add u1 type veth peer name far1\n"
-                 "link set u1 addrgenmode none up\n"
-                 "link set far1 addrgenmode none up\n"
+                 "link set u1 addrgenmode none\n"
+                 "link set u1 up\n"
+                 "link set far1 addrgenmode none\n"
+                 "link set far1 up\n"
                  "address add 172.16.6.126/24 dev u1\n");
     }
 

@@ -86,14 +86,13 @@ void PrintTo(const Change& change, std::ostream* stream) {
 class ChangeTest : public MeshTest, public testing::WithParamInterface<Change> {};
 
 TEST_P(ChangeTest, LeadsToTheMeshThatAFreshHostWouldHave) {
-    host_.ip("address add 172.16.5.200/24 dev u0\n");
     auto list = nodes(4);
     Settings settings{"podnet"};
-    mesh::reconcile(route_, list, "host1", settings);
+    reconcile(list, settings);
     GetParam().act(list, settings);
-    EXPECT_THAT(mesh::reconcile(route_, list, "host1", settings).changes, Not(IsEmpty()));
+    EXPECT_THAT(reconcile(list, settings).changes, Not(IsEmpty()));
     EXPECT_EQ(shown_mesh(host_), expected_mesh(list, settings));
-    EXPECT_THAT(mesh::reconcile(route_, list, "host1", settings).changes, IsEmpty());
+    EXPECT_THAT(reconcile(list, settings).changes, IsEmpty());
 }
 
 using List = std::vector<Node>;
@@ -222,8 +221,9 @@ TEST_F(ReconcileTest, TheMasqueradeRuleComesAndGoesWithItsSetting) {
 }
 
 TEST_F(ReconcileTest, MasqueradingTurnsOnForwardingWhereTheDefaultRouteLeads) {
-    host_.ip("link add out0 type veth peer name far0\n"
-             "link set out0 addrgenmode none up\n"
+    host_.ip("link add out0 type veth peer name out1\n"
+             "link set out0 addrgenmode none\n"
+             "link set out0 up\n"
              "address add 192.0.2.2/24 dev out0\n"
              "route add default via 192.0.2.1\n");
     Settings settings{"podnet"};
@@ -231,19 +231,22 @@ TEST_F(ReconcileTest, MasqueradingTurnsOnForwardingWhereTheDefaultRouteLeads) {
     settings.masquerade = true;
     EXPECT_THAT(reconcile(nodes(2), settings).forwarding_turned_on, ElementsAre("out0"));
     EXPECT_EQ(host_.sysctl("net/ipv4/conf/out0/forwarding"), "1");
-    EXPECT_EQ(host_.sysctl("net/ipv4/conf/far0/forwarding"), "0");
+    EXPECT_EQ(host_.sysctl("net/ipv4/conf/out1/forwarding"), "0");
 }
 
 TEST_F(ReconcileTest, TwoHostsReachEachOtherThroughTheirTunnelsUnderTheirEndpoints) {
-    wire_.ip("address add 172.16.5.127/24 dev u0\n"); // the other end is the second host
+    const Namespace second;
+    host_.ip("link set far0 netns " + second.path() + '\n');
+    second.ip("link set far0 name u0 up\n"
+              "address add 172.16.5.127/24 dev u0\n");
     reconcile(nodes(2));
-    wire_.in([] {
+    second.in([] {
         netlink::Socket route;
         mesh::reconcile(route, nodes(2), std::nullopt, {"podnet"});
     });
     auto reversed = expected_mesh({node(2), node(1)});
-    EXPECT_EQ(shown_mesh(wire_), reversed);
-    const Udp there(wire_, "10.10.2.10");
+    EXPECT_EQ(shown_mesh(second), reversed);
+    const Udp there(second, "10.10.2.10");
     const Udp here(host_);
     here.send("10.10.2.10", there.port(), "question");
     EXPECT_EQ(there.answer("answer"), (scene::Datagram{"10.10.1.10", "question"}));

@@ -29,10 +29,10 @@ class RepairTest : public MeshTest, public testing::WithParamInterface<Damage> {
 
 TEST_P(RepairTest, IsRepaired) {
     reconcile(nodes(3));
-    host_.ip(GetParam().commands);
     if (!GetParam().sysctl.empty())
         host_.set_sysctl(GetParam().sysctl, "0");
-    EXPECT_NE(shown_mesh(host_), expected_mesh(nodes(3))) << "no damage was done";
+    EXPECT_NE(shown_mesh(host_, GetParam().commands), expected_mesh(nodes(3)))
+        << "no damage was done";
     EXPECT_THAT(reconcile(nodes(3)).changes, Not(IsEmpty()));
     EXPECT_EQ(shown_mesh(host_), expected_mesh(nodes(3)));
     EXPECT_THAT(reconcile(nodes(3)).changes, IsEmpty());

@@ -111,8 +111,8 @@ Json expected_mesh(const std::vector<Node>& nodes, const Settings& settings, std
     return mesh;
 }
 
-Json shown_mesh(const scene::Namespace& space) {
-    const auto shown = space.ip("link show\naddress show\nroute show table all\n");
+Json shown_mesh(const scene::Namespace& space, const std::string& commands) {
+    const auto shown = space.ip(commands + "link show\naddress show\nroute show table all\n");
     const Json& links = shown.at(0);
     Json mesh{{"tunnels", Json::object()}, {"endpoint", Json::array()}, {"routes", Json::array()}};
     for (const Json& link : links) {
@@ -143,11 +143,13 @@ std::map<std::string, int> tunnel_indices(const scene::Namespace& space) {
 }
 
 MeshTest::MeshTest() {
-    host_.ip("link add u0 type veth peer name u0 netns " + wire_.path() +
-             "\n"
-             "link set u0 addrgenmode none up\n"
-             "address add 172.16.5.126/24 dev u0\n");
-    wire_.ip("link set u0 addrgenmode none up\n");
+    host_.ip("link add u0 type veth peer name far0\n"
+             "link set u0 addrgenmode none\n"
+             "link set u0 up\n"
+             "link set far0 addrgenmode none\n"
+             "link set far0 up\n"
+             "address add 172.16.5.126/24 dev u0\n"
+             "address add 172.16.5.200/24 dev u0\n");
 }
 
 } // namespace mesh

@@ -24,13 +24,15 @@ std::string tunnel_to(int number);
 /// under test. Compares with shown_mesh().
 scene::Json expected_mesh(const std::vector<Node>& nodes, const Settings& settings = {"podnet"},
                           std::uint32_t mtu = 1480);
-/// The mesh as iproute2 and the files of /proc/sys show it in a namespace.
-scene::Json shown_mesh(const scene::Namespace& space);
+/// The mesh as iproute2 and the files of /proc/sys show it in a namespace, after `commands` of
+/// ip(8): the start of a program is dear in an emulated machine.
+scene::Json shown_mesh(const scene::Namespace& space, const std::string& commands = {});
 
 /// The index of each ipip device: it tells one that stayed from one made anew.
 std::map<std::string, int> tunnel_indices(const scene::Namespace& space);
 
-/// A host that is node 1, with its underlay device u0. The test's thread is on it.
+/// A host that is node 1, with its underlay device u0, which has another address 172.16.5.200. The
+/// test's thread is on it.
 class MeshTest : public testing::Test {
   protected:
     MeshTest();
@@ -40,7 +42,6 @@ class MeshTest : public testing::Test {
     }
 
     scene::Namespace host_;
-    scene::Namespace wire_;
     scene::Visit inside_{host_};
     netlink::Socket route_;
 };

@@ -145,7 +145,8 @@ TEST_F(StandingTest, NoticesThatTheStampIsFromAnotherLife) {
     stand(request(nodes(3)));
     const scene::Namespace reborn; // as after a boot with a state directory that survived it
     reborn.ip("link add u0 type veth peer name far0\n"
-              "link set u0 addrgenmode none up\n"
+              "link set u0 addrgenmode none\n"
+              "link set u0 up\n"
               "address add 172.16.5.126/24 dev u0\n");
     reborn.in([&] {
         netlink::Socket route;
@@ -229,9 +230,9 @@ TEST_F(StandingTest, RetiringTurnsOffOnlyWhatWasTurnedOn) {
 TEST_F(StandingTest, RetiringWaitsForThoseWhoUseTheMesh) {
     stand(request(nodes(2)));
     // Each caller stands, and retires when it believes to be the last: as ADD and DEL do.
-    const auto results = scene::in_processes(20, [&](int) {
+    const auto results = scene::in_processes(10, [&](int) {
         netlink::Socket own;
-        for (int i = 0; i < 5; ++i) {
+        for (int i = 0; i < 3; ++i) {
             {
                 const Standing standing = mesh::stand(own, request(nodes(2)));
                 if (!own.find(netlink::get_link("ipip-ac10057f")))

@@ -13,8 +13,9 @@ using KernelWithoutIpipTest = MeshTest;
 
 TEST_F(KernelWithoutIpipTest, IsNamedAndNothingIsLeft) {
     const Json before = host_.state();
-    const bool has_ipip =
-        wire_.run("ip link add t0 type ipip local 192.0.2.1 remote 192.0.2.2").status == 0;
+    const bool has_ipip = scene::Namespace()
+                              .run("ip link add t0 type ipip local 192.0.2.1 remote 192.0.2.2")
+                              .status == 0;
     if (has_ipip) { // then the tests of the mesh are elsewhere, and this is about the opposite
         EXPECT_NO_THROW(reconcile(nodes(2)));
         return;

@@ -26,8 +26,10 @@ class PodLinkTest : public testing::Test {
   protected:
     PodLinkTest() {
         host_.ip("link add u0 type veth peer name p0\n"
-                 "link set u0 addrgenmode none up\n"
-                 "link set p0 addrgenmode none up\n"
+                 "link set u0 addrgenmode none\n"
+                 "link set u0 up\n"
+                 "link set p0 addrgenmode none\n"
+                 "link set p0 up\n"
                  "address add 10.0.0.1/24 dev u0\n"
                  "address add 10.10.100.10/32 dev lo\n"
                  "address add fd00:10::10/128 dev lo\n");
@@ -242,7 +244,8 @@ TEST_F(PodLinkTest, FailsWithoutATraceWhereThePodHasAnInterfaceOfTheName) {
 
 TEST_F(PodLinkTest, FailsWithoutATraceWhereThePodHasADefaultRouteAlready) {
     pod_.ip("link add net1 type veth peer name other\n"
-            "link set net1 addrgenmode none up\n"
+            "link set net1 addrgenmode none\n"
+            "link set net1 up\n"
             "address add 192.0.2.2/24 dev net1\n"
             "route add default via 192.0.2.1\n");
     EXPECT_EQ(failure(link()), EEXIST);

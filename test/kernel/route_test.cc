@@ -25,10 +25,14 @@ class RouteTest : public testing::Test {
     RouteTest() {
         host_.ip("link add u0 type veth peer name p0\n"
                  "link add u1 type veth peer name p1\n"
-                 "link set u0 addrgenmode none up\n"
-                 "link set p0 addrgenmode none up\n"
-                 "link set u1 addrgenmode none up\n"
-                 "link set p1 addrgenmode none up\n"
+                 "link set u0 addrgenmode none\n"
+                 "link set u0 up\n"
+                 "link set p0 addrgenmode none\n"
+                 "link set p0 up\n"
+                 "link set u1 addrgenmode none\n"
+                 "link set u1 up\n"
+                 "link set p1 addrgenmode none\n"
+                 "link set p1 up\n"
                  "address add 172.16.5.126/24 dev u0\n"
                  "address add 172.16.6.126/24 dev u1\n"
                  "address add 10.10.100.10/32 dev lo\n");
