@@ -147,7 +147,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FuzzedDataProvider bytes(data, size);
     const PlanModel others = some_host(bytes);
     PlanModel host = others;
-    while (bytes.remaining_bytes() > 0) {
+    for (int steps = 6; steps > 0 && bytes.remaining_bytes() > 0; --steps) {
         const Wanted wanted = some_wanted(bytes);
         expect(become(wanted, host) != has_conflict(wanted, others),
                "a conflict is one of devices");

@@ -34,11 +34,15 @@ class SocketTest : public testing::Test {
     Socket socket_;
 };
 
+/// 10.<second>.0.0 + number
+ip::Address numbered_address(std::uint8_t second, unsigned number) {
+    const std::array<std::uint8_t, 4> bytes{10, second, static_cast<std::uint8_t>(number >> 8),
+                                            static_cast<std::uint8_t>(number & 0xff)};
+    return ip::Address::from_bytes(bytes);
+}
+
 Request numbered_route(unsigned number) {
-    const auto third = static_cast<std::uint8_t>(number >> 8);
-    const auto fourth = static_cast<std::uint8_t>(number & 0xff);
-    const std::array<std::uint8_t, 4> bytes{10, 1, third, fourth};
-    return add_route({.destination = ip::Cidr::host(ip::Address::from_bytes(bytes)),
+    return add_route({.destination = ip::Cidr::host(numbered_address(1, number)),
                       .protocol = own_protocol,
                       .unreachable = true});
 }
@@ -206,9 +210,7 @@ TEST_F(SocketTest, DumpsMoreAddressesAndRoutesThanOneBufferHolds) {
     std::vector<Request> requests;
     std::set<std::string> expected{"127.0.0.1"};
     for (unsigned i = 0; i < count; ++i) {
-        const std::array<std::uint8_t, 4> bytes{10, 2, static_cast<std::uint8_t>(i >> 8),
-                                                static_cast<std::uint8_t>(i & 0xff)};
-        const auto address = ip::Address::from_bytes(bytes);
+        const ip::Address address = numbered_address(2, i);
         expected.insert(address.to_string());
         requests.push_back(add_address({.link = 1, .local = address, .peer = {}, .prefix = 32}));
         requests.push_back(numbered_route(i));
@@ -222,6 +224,42 @@ TEST_F(SocketTest, DumpsMoreAddressesAndRoutesThanOneBufferHolds) {
     for (const Route& route : dump_own_routes(socket_, ip::Family::v4))
         destinations.insert(route.destination);
     EXPECT_EQ(destinations.size(), count);
+}
+
+TEST_F(SocketTest, RepeatsADumpThatAChangeInterrupts) {
+    std::vector<Request> requests;
+    std::set<std::string> expected{"127.0.0.1", "10.3.0.1"};
+    for (unsigned i = 0; i < 2000; ++i) {
+        expected.insert(numbered_address(2, i).to_string());
+        requests.push_back(
+            add_address({.link = 1, .local = numbered_address(2, i), .peer = {}, .prefix = 32}));
+    }
+    socket_.run(requests);
+    ifaddrmsg header{};
+    header.ifa_family = AF_INET;
+    const Request dump{make_message(RTM_GETADDR, 0, header), "list the addresses"};
+    Socket other;
+    bool changed = false;
+    int restarts = 0;
+    std::vector<std::string> found;
+    socket_.dump(
+        dump,
+        [&](const Message& message) {
+            // The kernel has filled a buffer or two, and goes on as they are read.
+            if (!std::exchange(changed, true))
+                other.run(add_address(
+                    {.link = 1, .local = numbered_address(3, 1), .peer = {}, .prefix = 32}));
+            const nlattr* local =
+                nlmsg_find_attr(nlmsg_hdr(message.get()), sizeof header, IFA_LOCAL);
+            const auto* bytes = static_cast<const std::uint8_t*>(nla_data(local));
+            found.push_back(ip::Address::from_bytes({bytes, 4}).to_string());
+        },
+        [&] {
+            ++restarts;
+            found.clear();
+        });
+    EXPECT_EQ(restarts, 1);
+    EXPECT_THAT(found, testing::UnorderedElementsAreArray(expected));
 }
 
 TEST_F(SocketTest, WorksOnAfterADumpThatWasGivenUp) {

@@ -139,17 +139,17 @@ TEST(JsonField, RefusesEveryOtherType) {
     };
     // Each accessor refuses all but its own.
     const char* const values[] = {R"("a")", "true", "5", "[1]", R"({"a":1})", "2.5"};
-    for (const auto& [wanted, read] : accessors) {
+    for (const auto& accessor : accessors) {
         int refused = 0;
         for (const char* text : values) {
             const Member member(parse(text));
-            const std::string why = complaint([&] { read(*member); });
+            const std::string why = complaint([&] { accessor.read(*member); });
             if (why == "(no complaint)")
                 continue;
-            EXPECT_EQ(why, "key: " + std::string(text) + " is not " + wanted);
+            EXPECT_EQ(why, "key: " + std::string(text) + " is not " + accessor.wanted);
             ++refused;
         }
-        EXPECT_EQ(refused, 5) << wanted;
+        EXPECT_EQ(refused, 5) << accessor.wanted;
     }
 }
 

@@ -31,39 +31,45 @@ die() {
     exit 1
 }
 
-# Runs a command whose output matters only if it fails.
+# run WHAT COMMAND [ARG...]: its output matters only if it fails.
 run() {
+    local what=$1
+    shift
     "$@" >"$work/log" 2>&1 || {
         cat "$work/log" >&2
-        die "failed: $*"
+        die "$what failed, see above"
     }
 }
 
-# Sets the array "apt" to the options that make apt work with the suite.
-choose_apt() {
-    apt=(-o APT::Sandbox::User=root -o Acquire::Retries=3)
-    if [[ ! $suite ]]; then
-        # The machine's own lists may be missing, or older than the archive.
-        ((EUID != 0)) || run apt-get -o DPkg::Lock::Timeout=600 update
-        return
-    fi
-
-    # A directory of its own for apt, so that the system's packages are left
-    # alone. Its sources are the system's with the suite changed: only Debian's
-    # own archives, as others know nothing of the suite.
-    local dir=$cache/apt-$suite keyring=/usr/share/keyrings/debian-archive-keyring.gpg codename uri
-    mkdir -p "$dir/lists/partial" "$dir/archives/partial"
-    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+# Prints the machine's archives of Debian: a URI and a suite in each line. Others
+# have no kernel for us, and know nothing of other suites.
+print_archives() {
     # shellcheck disable=SC2016  # apt expands it
-    for uri in $(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
-        'Origin: Debian' "Codename: $codename" 'Component: main' | sort -u); do
-        echo "deb [signed-by=$keyring] $uri $suite main"
-    done >"$dir/sources.list"
-    [[ -s $dir/sources.list ]] || die "apt knows no archive of Debian $codename to take $suite from" \
-        'look into /etc/apt/sources.list.d, and run: apt-get update'
-    apt+=(-o "Dir::State=$dir" -o Dir::State::status=/dev/null -o "Dir::Cache=$dir"
-        -o "Dir::Etc::sourcelist=$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null)
-    run apt-get "${apt[@]}" update
+    apt-get indextargets --format '$(REPO_URI) $(CODENAME)' \
+        'Origin: Debian' 'Component: main' 'Created-By: Packages' | sort -u
+}
+
+# Makes a directory in which apt can work without touching the system, and sets
+# the array "apt" to the options for that. Its archives are the machine's own,
+# with the suite changed if another one is asked for.
+set_up_apt() {
+    local dir=$cache/apt-${suite:-default} keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    local uri codename
+    # Without any package lists apt does not know whose its archives are.
+    [[ $(print_archives) ]] || ((EUID != 0)) || run 'apt-get update' apt-get update
+    mkdir -p "$dir/lists/partial" "$dir/archives/partial"
+    while read -r uri codename; do
+        # Only the main archive has other suites beside it.
+        [[ ! $suite || $codename != *-* ]] || continue
+        echo "deb [arch=amd64 signed-by=$keyring] $uri ${suite:-$codename} main"
+    done < <(print_archives) >"$dir/sources.list"
+    [[ -s $dir/sources.list ]] || die "apt knows no archive of Debian, which the kernel is to come from" \
+        'put one into /etc/apt/sources.list.d and run, as root: apt-get update'
+
+    apt=(-o "Dir::State=$dir" -o Dir::State::status=/dev/null -o "Dir::Cache=$dir"
+        -o "Dir::Etc::sourcelist=$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null
+        -o APT::Sandbox::User=root -o Acquire::Retries=3)
+    run "fetching the package lists${suite:+ of $suite}" apt-get "${apt[@]}" update
 }
 
 # Prints a field of the newest version of a package.
@@ -84,13 +90,16 @@ peek() {
 # Prints the kernel out of a bzImage. Where it lies is told by the header, see
 # "The Linux/x86 Boot Protocol" in the kernel's documentation.
 unpack_kernel() {
-    local start length
+    local start length unpack
     start=$((($(peek "$1" 0x1f1 1) + 1) * 512 + $(peek "$1" 0x248 4)))
     length=$(peek "$1" 0x24c 4)
-    local -a unpack=(xz -dc)
-    [[ $(peek "$1" $start 4) != $((0xfd2fb528)) ]] || unpack=(zstd -dcq)
+    case $(printf '%x' "$(peek "$1" $start 4)") in
+        587a37fd) unpack=xz ;;
+        fd2fb528) unpack=zstd ;;
+        *) die "$package has a kernel that is compressed neither by xz nor by zstd" ;;
+    esac
     # The last four bytes are the unpacked size.
-    head -c "$((start + length - 4))" "$1" | tail -c "$((length - 4))" | "${unpack[@]}"
+    head -c "$((start + length - 4))" "$1" | tail -c "$((length - 4))" | "$unpack" -dcq
 }
 
 # Moves the modules worth keeping from one tree to another.
@@ -114,7 +123,7 @@ make_base() {
     mkdir -p "$base"/{dev,fresh,lower,modules,proc,root,scratch}
     for module in "${first_modules[@]}"; do
         modprobe --dirname "$tree" --set-version "$release" --show-depends "$module" ||
-            die "$package has no module $module: it cannot be used for the virtual machine"
+            die "$package lacks the module $module, which the virtual machine needs"
     done | sed -n 's/^insmod //p' | awk '!seen[$1]++ { print $1 }' >"$work/order"
     while read -r file; do
         cp "$file" "$base/modules/"
@@ -128,19 +137,19 @@ make_base() {
 # Prepares a kernel in a new directory, which it prints.
 prepare() {
     local tree=$work/tree release modules deb
-    (cd "$work" && run apt-get "${apt[@]}" download "$@" busybox-static)
+    (cd "$work" && run "downloading $1" apt-get "${apt[@]}" download "$@" busybox-static)
     for deb in "$work"/*.deb; do
-        run dpkg-deb -x "$deb" "$work/deb"
+        dpkg-deb -x "$deb" "$work/deb"
         rm "$deb"
     done
     modules=$(find "$work/deb" -path '*/lib/modules/*/kernel' -printf '%h\n' -prune)
     release=${modules##*/}
     mkdir -p "$tree/lib/modules/$release"
-    # It lies in /boot or, newer, with the modules.
-    unpack_kernel "$(find "$work/deb" -type f -name 'vmlinuz*')" >"$tree/vmlinux"
     keep_modules "$modules" "$tree/lib/modules/$release"
     depmod --basedir "$tree" "$release"
     make_base "$tree" "$release"
+    # It lies in /boot or, newer, with the modules.
+    unpack_kernel "$(find "$work/deb" -type f -name 'vmlinuz*')" >"$tree/vmlinux"
 }
 
 main() {
@@ -159,7 +168,7 @@ main() {
         rm -rf "$cache"/.new.*
         work=$(mktemp -d "$cache/.new.XXXXXX")
         trap 'rm -rf "$work"' EXIT
-        choose_apt
+        set_up_apt
 
         # "linux-image-amd64" only names the package of the newest kernel, and
         # that one may be only the sum of linux-base-*, linux-binary-*, linux-modules-*.
@@ -167,7 +176,7 @@ main() {
         image=$(depends "$package" linux-image | head -n 1)
         image=${image:-$package}
         version=$(field Version "$image")
-        [[ $version ]] || die "there is no package $image in ${suite:-the archives of this machine}"
+        [[ $version ]] || die "there is no package $image in ${suite:-this suite}"
         mapfile -t parts < <(depends "$image" 'linux-(base|binary|modules)')
         local name=${image}_$version.$format
         if [[ ! -d $cache/$name ]]; then
