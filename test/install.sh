@@ -42,7 +42,7 @@ find_missing "$@"
 
 # DPkg::Lock::Timeout does not cover the lock of the package lists, so calls of
 # this script queue up here; the one that waited may find the work done.
-exec {lock}>/run/lock/ipip-cni-install
+exec {lock}</var/lib/apt
 flock --timeout "$patience" "$lock" || die 'another install.sh is still busy; try again later.'
 find_missing "$@"
 ((${#missing[@]} > 0)) || exit 0

@@ -32,7 +32,7 @@ class PodLinkTest : public testing::Test {
                  "link set p0 up\n"
                  "address add 10.0.0.1/24 dev u0\n"
                  "address add 10.10.100.10/32 dev lo\n"
-                 "address add fd00:10::10/128 dev lo\n");
+                 "address add fd00:10::10/128 dev lo nodad\n");
     }
 
     static PodLink link() {

@@ -232,6 +232,16 @@ TEST_F(RouteTest, FindsAllDevicesOfAMultipathRoute) {
     EXPECT_THAT(entry("192.0.2.1")->links, UnorderedElementsAre(u0_, u1_));
 }
 
+TEST_F(RouteTest, FindsTheDevicesOfNexthopObjects) {
+    host_.ip("nexthop add id 5 via 172.16.5.1 dev u0\n"
+             "nexthop add id 6 via 172.16.6.1 dev u1\n"
+             "nexthop add id 7 group 5/6\n"
+             "route add 192.0.2.0/24 nhid 6\n"
+             "route add 192.0.3.0/24 nhid 7\n");
+    EXPECT_THAT(entry("192.0.2.1")->links, ElementsAre(u1_));
+    EXPECT_THAT(entry("192.0.3.1")->links, UnorderedElementsAre(u0_, u1_));
+}
+
 TEST_F(RouteTest, FindsTheMtuOfTheRoute) {
     host_.ip("route add 192.0.2.0/24 via 172.16.5.1 mtu 1400\n"
              "route add 192.0.3.0/24 via 172.16.5.1 mtu lock 1300\n");

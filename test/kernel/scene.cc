@@ -92,12 +92,23 @@ int open_current() {
     return checked(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), "find the namespace");
 }
 
-/// What depends on when one looks.
-void forget_volatile(Json& link) {
-    link.erase("operstate");
-    auto& flags = link["flags"];
-    for (const char* flag : {"LOWER_UP", "NO-CARRIER", "M-DOWN"})
-        flags.erase(std::remove(flags.begin(), flags.end(), flag), flags.end());
+void erase_flags(Json& object, const std::vector<std::string>& names) {
+    auto& flags = object["flags"];
+    const auto named = [&](const Json& flag) {
+        return std::ranges::find(names, flag.get<std::string>()) != names.end();
+    };
+    flags.erase(std::remove_if(flags.begin(), flags.end(), named), flags.end());
+}
+
+/// What depends on when one looks: the kernel notices a carrier some time after it has come.
+void forget_volatile(Json& links, Json& routes) {
+    for (Json& link : links) {
+        link.erase("operstate");
+        link.erase("qdisc");
+        erase_flags(link, {"LOWER_UP", "NO-CARRIER", "M-DOWN"});
+    }
+    for (Json& route : routes)
+        erase_flags(route, {"linkdown"});
 }
 
 } // namespace
@@ -206,8 +217,7 @@ Json Namespace::state() const {
                     "route show table all\n"
                     "rule show\n"
                     "neighbour show nud permanent\n");
-    for (Json& link : shown.at(0))
-        forget_volatile(link);
+    forget_volatile(shown.at(0), shown.at(1));
     Json rules = json("nft -j list ruleset").at("nftables");
     rules.erase(0); // about nft itself
     Json sysctls = in([] {

@@ -204,10 +204,10 @@ TEST(JsonField, ShowsALongValueCut) {
 }
 
 TEST(JsonField, CutsNoCharacterInTwo) {
-    std::string text = "a";
+    std::string text;
     for (int i = 0; i < 100; ++i)
-        text += "\u20ac"; // three bytes each, so that byte 80 is inside of one
-    EXPECT_THAT((*Member(text)).shown(), AllOf(SizeIs(80 + 3), EndsWith("\u20ac...")));
+        text += "\u20ac"; // three bytes each: behind the quotation mark, byte 80 is inside of one
+    EXPECT_THAT((*Member(text)).shown(), AllOf(SizeIs(79 + 3), EndsWith("\u20ac...")));
 }
 
 TEST(JsonField, ShowsBytesThatAreNoUtf8AsReplacements) {

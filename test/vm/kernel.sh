@@ -51,7 +51,7 @@ print_archives() {
 
 # Makes a directory in which apt can work without touching the system, and sets
 # the array "apt" to the options for that. Its archives are the machine's own,
-# with the suite changed if another one is asked for.
+# and the same ones' other suite if that is asked for.
 set_up_apt() {
     local dir=$cache/apt-${suite:-default} keyring=/usr/share/keyrings/debian-archive-keyring.gpg
     local uri codename
@@ -59,16 +59,17 @@ set_up_apt() {
     [[ $(print_archives) ]] || ((EUID != 0)) || run 'apt-get update' apt-get update
     mkdir -p "$dir/lists/partial" "$dir/archives/partial"
     while read -r uri codename; do
-        # Only the main archive has other suites beside it.
-        [[ ! $suite || $codename != *-* ]] || continue
-        echo "deb [arch=amd64 signed-by=$keyring] $uri ${suite:-$codename} main"
+        echo "deb [arch=amd64 signed-by=$keyring] $uri $codename main"
+        # Archives of updates are beside the main one, and have no other suites.
+        [[ ! $suite || $codename == *-* ]] ||
+            echo "deb [arch=amd64 signed-by=$keyring] $uri $suite main"
     done < <(print_archives) >"$dir/sources.list"
     [[ -s $dir/sources.list ]] || die "apt knows no archive of Debian, which the kernel is to come from" \
         'put one into /etc/apt/sources.list.d and run, as root: apt-get update'
 
     apt=(-o "Dir::State=$dir" -o Dir::State::status=/dev/null -o "Dir::Cache=$dir"
         -o "Dir::Etc::sourcelist=$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null
-        -o APT::Sandbox::User=root -o Acquire::Retries=3)
+        -o "APT::Default-Release=$suite" -o APT::Sandbox::User=root -o Acquire::Retries=3)
     run "fetching the package lists${suite:+ of $suite}" apt-get "${apt[@]}" update
 }
 

@@ -51,7 +51,7 @@ parse() {
             --timeout) limit=$value ;;
             --log) log=$value ;;
             --share)
-                dir=$(readlink -f "$value")
+                dir=$(readlink -m "$value")
                 [[ -d $dir ]] || die "--share: there is no directory $value"
                 shares+=("$dir")
                 ;;
@@ -106,9 +106,9 @@ make_initramfs() {
     ) >"$work/initramfs.cpio"
 }
 
-# Sets "accelerator" to "kvm" or "tcg" (QEMU's emulation). A KVM that is there may still abort
-# or hang, when the machine is a virtual one itself: so it has to boot our kernel
-# first, once after each start of the machine.
+# Sets "accelerator" to "kvm" or "tcg" (QEMU's emulation). A KVM that is there may
+# still abort or hang, when the machine is a virtual one itself: so it has to boot
+# our kernel first, once after each start of the machine.
 choose_accelerator() {
     local verdict status=0
     if [[ ${IPIP_VM_ACCEL-} ]]; then
@@ -185,7 +185,7 @@ watch() {
         ((status > 128)) || break # not the second gone by, but the pipe ended
         for tail in "${tails[@]}"; do
             # Nobody reads the output any more: as if ended by SIGPIPE.
-            kill -0 "$tail" 2>/dev/null || exit 141
+            kill -0 "$tail" 2>/dev/null || ! kill -0 "$qemu" 2>/dev/null || exit 141
         done
         if ((SECONDS - begin >= limit)); then
             trouble="not finished within $limit s (--timeout)"
