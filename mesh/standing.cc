@@ -128,19 +128,26 @@ class Gate {
     Standing enter() {
         std::vector<std::string> changes;
         // Whoever reconciled under the exclusive lock lets go of it for the shared one, and another
-        // may get in between: mostly one that finds all well, at worst one that wants another mesh.
+        // may get in between that wants another mesh, or none. So that nobody loses that race for
+        // ever, the last attempt keeps the exclusive lock, which only makes others wait.
         constexpr int attempts = 5;
-        for (int i = 0; i < attempts; ++i) {
-            if (auto standing = enter_if_standing()) {
+        for (int i = 1; i <= attempts; ++i) {
+            auto standing = enter_if_standing(lock(request_.state_dir, Mode::shared));
+            if (!standing) {
+                netlink::Fd exclusive = lock(request_.state_dir, Mode::exclusive);
+                if (const auto stamp = valid_stamp(); !stamp || !stands(*stamp))
+                    changes = change();
+                if (i == attempts)
+                    standing = enter_if_standing(std::move(exclusive));
+            }
+            if (standing) {
                 standing->changes_ = std::move(changes);
                 return *std::move(standing);
             }
-            const netlink::Fd exclusive = lock(request_.state_dir, Mode::exclusive);
-            if (const auto stamp = valid_stamp(); !stamp || !stands(*stamp))
-                changes = change();
         }
-        throw Conflict("others keep changing this host's mesh to another \"nodes\" list; give "
-                       "every configuration on this host the same one");
+        throw Conflict("the mesh was made and yet does not stand: other routes of this host lead "
+                       "to pods of other nodes, or something removes ours; find them with ip route "
+                       "get and ip monitor");
     }
 
   private:
@@ -154,9 +161,9 @@ class Gate {
         return self != nullptr && still_stands(route_, request_, *self);
     }
 
-    std::optional<Standing> enter_if_standing() const {
+    std::optional<Standing> enter_if_standing(netlink::Fd held) const {
         Standing standing;
-        standing.lock_ = lock(request_.state_dir, Mode::shared);
+        standing.lock_ = std::move(held);
         const auto stamp = valid_stamp();
         if (!stamp || !stands(*stamp))
             return std::nullopt;

@@ -227,22 +227,12 @@ TEST_F(StandingTest, RetiringTurnsOffOnlyWhatWasTurnedOn) {
     EXPECT_EQ(host_.sysctl("net/ipv4/conf/u0/forwarding"), "0");
 }
 
-TEST_F(StandingTest, RetiringWaitsForThoseWhoUseTheMesh) {
-    stand(request(nodes(2)));
-    // Each caller stands, and retires when it believes to be the last: as ADD and DEL do.
-    const auto results = scene::in_processes(10, [&](int) {
-        netlink::Socket own;
-        for (int i = 0; i < 3; ++i) {
-            {
-                const Standing standing = mesh::stand(own, request(nodes(2)));
-                if (!own.find(netlink::get_link("ipip-ac10057f")))
-                    return 1;
-            }
-            mesh::retire(own, "podnet", folder_ / "state", [] { return true; });
-        }
-        return 0;
-    });
-    EXPECT_THAT(results, Each(0));
+TEST_F(StandingTest, ARouteThatCoversPodsOfAPeerIsNamed) {
+    host_.ip("route add 10.10.2.0/25 dev u0\n");
+    EXPECT_THAT(conflict(request(nodes(2))), testing::HasSubstr("ip route get"));
+    host_.ip("route delete 10.10.2.0/25\n");
+    EXPECT_EQ(conflict(request(nodes(2))), "");
+    EXPECT_EQ(shown_mesh(host_), expected_mesh(nodes(2)));
 }
 
 TEST_F(StandingTest, ALostStateDirectoryIsNoLostMesh) {

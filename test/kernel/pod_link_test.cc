@@ -203,7 +203,16 @@ TEST_F(PodLinkTest, BothFamiliesAreWiredAlike) {
 }
 
 TEST_F(PodLinkTest, DetachLeavesNothingAndMayComeTwice) {
-    const Json host_before = host_.state();
+    // The kernel adds the routes of IPv6 addresses and devices some time after these: wait for the
+    // host's own two.
+    Json host_before = host_.state();
+    const auto settled = [&] {
+        const Json& all = host_before.at("routes");
+        return !scene::find(all, "dst", "fd00:10::10").is_null() &&
+               !scene::find(all, "dst", "ff00::/8").is_null();
+    };
+    for (int tries = 0; tries < 100 && !settled(); ++tries)
+        host_before = host_.state();
     const Json pod_before = pod_.state();
     for (const PodLink& wanted : {link(), dual_stack_link()}) {
         attach(socket_, pod_space_, wanted);
