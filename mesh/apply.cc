@@ -17,6 +17,10 @@ Indices make_devices(netlink::Socket& route, const Changes& changes, const Obser
     for (const netlink::Link& link : observed.tunnels)
         indices.emplace(link.name, link.index);
     std::vector<netlink::Request> requests;
+    for (const std::string& name : changes.delete_first) {
+        requests.push_back(netlink::delete_link(name));
+        requests.back().may_fail = true; // gone by itself
+    }
     for (const netlink::TunnelDevice& device : changes.make) {
         requests.push_back(netlink::make_tunnel(device));
         // An ipip device carries no IPv6: what such an address would send only counts as errors.
@@ -39,18 +43,35 @@ Indices make_devices(netlink::Socket& route, const Changes& changes, const Obser
     return indices;
 }
 
-std::vector<netlink::Request> additions(const Changes& changes, const Indices& indices) {
+void set_up_devices(netlink::Socket& route, const Changes& changes) {
     std::vector<netlink::Request> requests;
     for (const netlink::TunnelDevice& device : changes.change)
         requests.push_back(netlink::change_tunnel(device));
     for (const auto& [device, settings] : changes.configure)
         requests.push_back(netlink::configure(device, settings));
+    route.run(requests);
+}
+
+void add_addresses(netlink::Socket& route, const Changes& changes, const Indices& indices) {
+    std::vector<netlink::Request> requests;
     for (const auto& [device, address] : changes.add_addresses) {
         netlink::InterfaceAddress placed = address;
         placed.link = indices.at(device);
         requests.push_back(netlink::add_address(placed));
     }
-    return requests;
+    const auto answers = route.exchange(requests);
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        if (!answers[i].error)
+            continue;
+        const auto& [device, address] = changes.add_addresses[i];
+        const std::string shown = address.local.to_string();
+        if (answers[i].error->number() == EEXIST)
+            throw Conflict("the address " + shown + " is on " + device +
+                           " already, and this network did not put it there; remove it "
+                           "(ip address delete " +
+                           shown + " dev " + device + ')');
+        throw *answers[i].error;
+    }
 }
 
 void add_routes(netlink::Socket& route, const Changes& changes, const Indices& indices) {
@@ -99,13 +120,16 @@ std::string shown(const netlink::TunnelDevice& device) {
 
 void apply(netlink::Socket& route, const Changes& changes, const Observed& observed) {
     const Indices indices = make_devices(route, changes, observed);
-    route.run(additions(changes, indices));
+    set_up_devices(route, changes);
+    add_addresses(route, changes, indices);
     add_routes(route, changes, indices); // and moves those that stay, before their old way goes
     remove(route, changes);
 }
 
 std::vector<std::string> describe(const Changes& changes) {
     std::vector<std::string> lines;
+    for (const auto& name : changes.delete_first)
+        lines.push_back("deleted the tunnel " + name + ", which led elsewhere");
     for (const auto& device : changes.make)
         lines.push_back("made the tunnel " + shown(device));
     for (const auto& device : changes.change)

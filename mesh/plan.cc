@@ -31,12 +31,22 @@ netlink::TunnelDevice as_device(const netlink::Link& link) {
 class Planner {
   public:
     Planner(const Wanted& wanted, const Observed& observed) : wanted_(wanted), observed_(observed) {
-        for (const netlink::Link& link : observed.tunnels)
-            (has_our_name(link) ? ours_ : others_).emplace(link.name, &link);
+        std::set<int> going; // what they bear goes with them
+        for (const netlink::Link& link : observed.tunnels) {
+            if (has_our_name(link) && link.name != device_name(*link.remote)) {
+                refuse_other_network(link);
+                changes_.delete_first.push_back(link.name);
+                going.insert(link.index);
+            } else {
+                (has_our_name(link) ? ours_ : others_).emplace(link.name, &link);
+            }
+        }
         for (const netlink::InterfaceAddress& address : observed.addresses)
-            addresses_.emplace(address.link, &address);
+            if (!going.contains(address.link))
+                addresses_.emplace(address.link, &address);
         for (const netlink::Route& route : observed.routes)
-            routes_.emplace(std::pair(route.destination, route.metric), &route);
+            if (!going.contains(route.link))
+                routes_.emplace(std::pair(route.destination, route.metric), &route);
     }
 
     Changes plan() && {
@@ -50,13 +60,17 @@ class Planner {
     }
 
   private:
+    void refuse_other_network(const netlink::Link& link) const {
+        if (!link.alias.empty() && network_of(link) != wanted_.network)
+            throw Conflict("the tunnel " + link.name + " belongs to the network \"" +
+                           network_of(link) +
+                           "\", and a host has one mesh; use that network's "
+                           "name here, or remove it first");
+    }
+
     void refuse_conflicts() const {
         for (const auto& [name, link] : ours_)
-            if (!link->alias.empty() && network_of(*link) != wanted_.network)
-                throw Conflict("the tunnel " + name + " belongs to the network \"" +
-                               network_of(*link) +
-                               "\", and a host has one mesh; use that network's "
-                               "name here, or remove it first");
+            refuse_other_network(*link);
         std::map<std::pair<ip::Address, ip::Address>, std::string> taken;
         for (const auto& [name, link] : others_)
             taken.emplace(std::pair(*link->local, *link->remote), name);
@@ -126,8 +140,12 @@ class Planner {
 
     void want_address(const std::string& device, const netlink::InterfaceAddress& address) {
         const auto [begin, end] = addresses_.equal_range(address.link);
-        const auto found =
-            std::find_if(begin, end, [&](const auto& entry) { return *entry.second == address; });
+        const auto found = std::find_if(begin, end, [&](const auto& entry) {
+            netlink::InterfaceAddress present = *entry.second;
+            if (address.peer) // on a device that is ours, whatever label someone gave it
+                present.label = address.label;
+            return present == address;
+        });
         if (found == end)
             changes_.add_addresses.push_back({device, address});
         else
@@ -180,9 +198,9 @@ class Planner {
 } // namespace
 
 bool Changes::empty() const {
-    return make.empty() && change.empty() && configure.empty() && add_addresses.empty() &&
-           add_routes.empty() && delete_routes.empty() && delete_addresses.empty() &&
-           delete_devices.empty();
+    return delete_first.empty() && make.empty() && change.empty() && configure.empty() &&
+           add_addresses.empty() && add_routes.empty() && delete_routes.empty() &&
+           delete_addresses.empty() && delete_devices.empty();
 }
 
 std::string device_name(const ip::Address& remote) {

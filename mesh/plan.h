@@ -61,6 +61,8 @@ struct Changes {
         netlink::Route route; ///< without `link`
         netlink::IfExists if_exists;
     };
+    /// Devices of ours that lead elsewhere than they are named after: in the way of those that do.
+    std::vector<std::string> delete_first;
     std::vector<netlink::TunnelDevice> make;
     std::vector<netlink::TunnelDevice> change;
     struct Configure {

@@ -42,12 +42,6 @@ std::filesystem::path path_or(const json::Field& document, const char* key, cons
     return field ? read_path(*field, absent) : absent;
 }
 
-std::string read_log_file(const json::Field& document) {
-    const auto field = document.find("logFile");
-    return field && !field->string().empty() ? read_path(*field, "/var/log/ipip-cni.log").string()
-                                             : std::string();
-}
-
 /// A key with several known values of which this version does the first.
 void require_first(const json::Field& document, const char* key,
                    const std::vector<std::string>& values) {
@@ -251,6 +245,21 @@ Identity read_identity(const json::Field& document) {
             .owns_mesh = document.find("nodes").has_value()};
 }
 
+LogSettings read_log(const json::Field& document) {
+    LogSettings log;
+    if (const auto file = document.find("logFile"); file && !file->string().empty())
+        log.file = read_path(*file, "/var/log/ipip-cni.log");
+    if (const auto level = document.find("logLevel")) {
+        log.level = level->string();
+        constexpr std::array<std::string_view, 6> levels{"trace",   "debug", "info",
+                                                         "warning", "error", "off"};
+        if (std::ranges::find(levels, log.level) == levels.end())
+            level->fail(level->shown() +
+                        " is unknown; use trace, debug, info, warning, error or off");
+    }
+    return log;
+}
+
 Config read_config(const json::Field& document) {
     Config config{.cni_version = read_version(document),
                   .identity = read_identity(document),
@@ -260,19 +269,10 @@ Config read_config(const json::Field& document) {
                   .dns = read_dns(document),
                   .requested = {},
                   .mac = {},
-                  .log_file = read_log_file(document),
-                  .log_level = "info",
+                  .log = read_log(document),
                   .unknown_keys = find_unknown(document)};
     if (const auto name = document.find("nodeName"))
         config.node_name = name->string();
-    if (const auto level = document.find("logLevel")) {
-        config.log_level = level->string();
-        constexpr std::array<std::string_view, 6> levels{"trace",   "debug", "info",
-                                                         "warning", "error", "off"};
-        if (std::ranges::find(levels, config.log_level) == levels.end())
-            level->fail(level->shown() +
-                        " is unknown; use trace, debug, info, warning, error or off");
-    }
     if (const auto type = document.find("type"))
         type->string();
     const auto nodes_file = path_or(document, "nodesFile", default_nodes_file);

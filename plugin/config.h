@@ -41,6 +41,14 @@ struct Identity {
 /// Throws json::FieldError.
 Identity read_identity(const json::Field& document);
 
+/// Where the log goes, and how much of it.
+struct LogSettings {
+    std::string file; ///< empty: standard error
+    std::string level = "info";
+};
+/// Throws json::FieldError.
+LogSettings read_log(const json::Field& document);
+
 /// The whole network configuration, checked.
 struct Config {
     std::string cni_version;
@@ -51,8 +59,7 @@ struct Config {
     json::Value dns;                    ///< as it goes into the result; null: none
     std::vector<ip::Address> requested; ///< addresses asked for by the runtime
     std::optional<ip::Mac> mac;         ///< likewise
-    std::string log_file;               ///< empty: standard error
-    std::string log_level;
+    LogSettings log;
     std::vector<std::string> unknown_keys; ///< to be warned of
 };
 

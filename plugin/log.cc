@@ -2,6 +2,7 @@
 
 #include "json/field.h"
 
+#include <cctype>
 #include <memory>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/basic_file_sink.h>
@@ -18,27 +19,39 @@ std::unique_ptr<spdlog::logger>& logger() {
     return instance;
 }
 
+/// A line may quote what came from outside; it stays one line, and a terminal does not act on it.
+std::string printable(const std::string& line) {
+    std::string clean;
+    for (const char c : line)
+        if (std::isprint(static_cast<unsigned char>(c)))
+            clean += c;
+        else
+            clean += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    return clean;
+}
+
 void write(spdlog::level::level_enum level, const std::string& line) {
     if (!logger())
-        open_log({}, "info");
-    logger()->log(level, line);
+        open_log({});
+    logger()->log(level, printable(line));
 }
 
 } // namespace
 
-void open_log(const std::string& file, const std::string& level) {
+void open_log(const LogSettings& settings) {
     spdlog::sink_ptr sink;
     try {
-        if (file.empty())
+        if (settings.file.empty())
             sink = std::make_shared<spdlog::sinks::stderr_sink_st>();
         else
-            sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(file);
+            sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(settings.file);
     } catch (const spdlog::spdlog_ex& error) {
-        throw json::FieldError("logFile: \"" + file + "\" cannot be opened: " + error.what());
+        throw json::FieldError("logFile: \"" + settings.file +
+                               "\" cannot be opened: " + error.what());
     }
     logger() = std::make_unique<spdlog::logger>("ipip", std::move(sink));
     logger()->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %n[%P] %l: %v");
-    logger()->set_level(spdlog::level::from_str(level));
+    logger()->set_level(spdlog::level::from_str(settings.level));
 }
 
 void log_info(const std::string& line) {

@@ -5,9 +5,10 @@
 #include "plugin/verbs.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <istream>
-#include <iterator>
 #include <ostream>
+#include <system_error>
 
 namespace plugin {
 
@@ -53,6 +54,11 @@ void call(const Environment& environment, std::istream& input, std::ostream& out
     const json::Field field(document);
     version = read_version(field);
     if (environment.verb == Verb::del) {
+        try {
+            open_log(read_log(field));
+        } catch (const json::FieldError& error) { // the pod is to go all the same
+            log_warning(error.what());
+        }
         del(environment, read_identity(field));
         return;
     }
@@ -60,10 +66,15 @@ void call(const Environment& environment, std::istream& input, std::ostream& out
     if (const auto& address = environment.requested;
         address && std::ranges::find(config.requested, *address) == config.requested.end())
         config.requested.push_back(*address);
-    open_log(config.log_file, config.log_level);
+    open_log(config.log);
     for (const std::string& key : config.unknown_keys)
         log_warning(key + ": is an unknown key and has no effect");
-    output << add(environment, config).dump(4) << '\n';
+    output << add(environment, config).dump(4) << '\n' << std::flush;
+    if (!output) { // nobody learned of the pod's wiring, so nobody would use it
+        const std::error_code cause(errno, std::generic_category());
+        del(environment, config.identity);
+        throw std::system_error(cause, "cannot write the result to standard output");
+    }
 }
 
 } // namespace

@@ -54,7 +54,7 @@ TEST_F(AloneTest, ManyWhoMakeAndRetireTheMeshAtOnceNeverLoseIt) {
         .nodes = nodes(1), .node_name = {}, .settings = {"podnet"}, .state_dir = folder};
     const auto results = scene::in_processes(20, [&](int) {
         netlink::Socket own;
-        for (int i = 0; i < 20; ++i) {
+        for (int i = 0; i < 10; ++i) {
             {
                 const Standing standing = stand(own, request);
                 const auto found = own.find(netlink::get_route(node(1).tunnel_addresses.front()));

@@ -55,6 +55,14 @@ TEST_F(ConflictTest, AForeignRouteToAPeersPodsStaysAndTheRestStands) {
     EXPECT_EQ(shown_mesh(host_), expected_mesh(nodes(3)));
 }
 
+TEST_F(ConflictTest, AnEndpointThatSomeoneElsePutOnTheHostIsNamed) {
+    host_.ip("address add 10.10.1.10/32 dev lo scope link\n");
+    EXPECT_THAT(conflict(nodes(3)), HasSubstr("ip address delete 10.10.1.10 dev lo"));
+    host_.ip("address delete 10.10.1.10/32 dev lo\n");
+    EXPECT_EQ(conflict(nodes(3)), "");
+    EXPECT_EQ(shown_mesh(host_), expected_mesh(nodes(3)));
+}
+
 TEST_F(ConflictTest, AForeignRouteOfAnotherMetricIsNone) {
     host_.ip("route add 10.10.2.0/24 dev u0 metric 100\n");
     EXPECT_EQ(conflict(nodes(2)), "");

@@ -47,6 +47,9 @@ const std::vector<Damage> damages{
     {"DevicePathMtuDiscovery", "link change ipip-ac10057f type ipip ttl inherit nopmtudisc\n"},
     {"DeviceLocalAddress", "link change ipip-ac10057f type ipip local 172.16.5.99\n"},
     {"DeviceRemoteAddress", "link change ipip-ac10057f type ipip remote 172.16.5.99\n"},
+    {"RemoteAddressesSwapped", "link change ipip-ac10057f type ipip remote 172.16.5.99\n"
+                               "link change ipip-ac100580 type ipip remote 172.16.5.127\n"
+                               "link change ipip-ac10057f type ipip remote 172.16.5.128\n"},
     {"DeviceAlias", "link set ipip-ac10057f alias podnet/somebody\n"},
     {"DeviceWithoutAlias", "link set ipip-ac10057f alias \"\"\n"},
     {"Forwarding", "", "net/ipv4/conf/ipip-ac10057f/forwarding"},
@@ -86,6 +89,14 @@ TEST_F(RepairOfTheHostTest, TheMasqueradeRuleIsSetAgain) {
     ASSERT_EQ(host_.run("nft flush ruleset").status, 0);
     EXPECT_THAT(reconcile(nodes(2), settings).changes, ElementsAre("set the masquerade rule"));
     EXPECT_EQ(host_.run("nft list chain inet ipip-cni postrouting").status, 0);
+}
+
+TEST_F(RepairOfTheHostTest, ALabelOfSomeonesOwnOnATunnelsAddressDoesNoHarm) {
+    reconcile(nodes(2));
+    host_.ip("address delete 10.10.1.10 peer 10.10.2.10 dev ipip-ac10057f\n"
+             "address add 10.10.1.10 peer 10.10.2.10 dev ipip-ac10057f label ipip-ac10057f:x\n");
+    reconcile(nodes(2));
+    EXPECT_THAT(reconcile(nodes(2)).changes, IsEmpty());
 }
 
 TEST_F(RepairOfTheHostTest, AMeshHalfMadeIsMadeWhole) {

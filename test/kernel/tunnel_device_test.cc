@@ -42,7 +42,7 @@ class TunnelDeviceTest : public testing::Test {
         const Json data = link.at("linkinfo").at("info_data");
         EXPECT_EQ(data.at("local"), wanted.local.to_string());
         EXPECT_EQ(data.at("remote"), wanted.remote.to_string());
-        EXPECT_EQ(data.at("ttl"), wanted.ttl);
+        EXPECT_EQ(data.value("ttl", 0), wanted.ttl);
         EXPECT_EQ(data.at("pmtudisc"), true);
         EXPECT_EQ(link.at("mtu"), wanted.mtu);
     }
@@ -80,6 +80,13 @@ TEST_F(TunnelDeviceTest, GivesAnExistingDevicePathMtuDiscovery) {
     EXPECT_FALSE(to_link(socket_.find(get_link("ipip-ac10057f"))).path_mtu_discovery);
     socket_.run(change_tunnel(tunnel));
     expect_is(shown("ipip-ac10057f"), tunnel);
+}
+
+TEST_F(TunnelDeviceTest, HasPathMtuDiscoveryAlsoWithTheInnerTtl) {
+    TunnelDevice inherits = tunnel; // a ttl of its own would force it anyway
+    inherits.ttl = 0;
+    socket_.run(make_tunnel(inherits));
+    expect_is(shown("ipip-ac10057f"), inherits);
 }
 
 TEST_F(TunnelDeviceTest, TakesTheLongestAliasThatTheKernelHas) {

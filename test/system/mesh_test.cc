@@ -48,6 +48,20 @@ TEST_F(Mesh, LetsEveryHostReachEveryPodAndShowsItsEndpointToThem) {
                 << "host " << host << " to pod " << pod;
 }
 
+TEST_F(Mesh, GivesAPodTheAddressThatTheRuntimeAsksFor) {
+    const Host& host = cluster.host(1);
+    const Pod pod("asks");
+    const Output output = host.call({.verb = "ADD",
+                                     .config = cluster.config(),
+                                     .container = pod.id,
+                                     .netns = pod.net.path(),
+                                     .args = "IgnoreUnknown=1;IP=10.10.100.77"});
+    ASSERT_EQ(output.status, 0) << output.out;
+    EXPECT_EQ(address_of(Json::parse(output.out)), "10.10.100.77");
+    EXPECT_TRUE(reaches(cluster.host(2).net(), "10.10.100.77"));
+    host.del(pod, cluster.config());
+}
+
 TEST_F(Mesh, ShowsAPodsOwnAddressToTheOther) {
     EXPECT_EQ(seen_source(pods[0]->net, pods[1]->net, addresses[1]), addresses[0]);
     EXPECT_EQ(seen_source(pods[2]->net, pods[0]->net, addresses[0]), addresses[2]);

@@ -1,5 +1,6 @@
 #include "test/system/cluster.h"
 
+#include <fcntl.h>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <grp.h>
@@ -119,6 +120,22 @@ TEST_F(Refusal, WhenNoAddressIsLeftNamesTheRange) {
     host.del(first, Cluster::config(small));
     host.add(pod, Cluster::config(small)); // what was given back can be had
     host.del(pod, Cluster::config(small));
+}
+
+TEST_F(Refusal, OfAnAddressOutsideTheNodesRanges) {
+    Call call = add(cluster.config());
+    call.args = "IP=10.10.200.77";
+    EXPECT_THAT(refused(call, 102), AllOf(HasSubstr("10.10.200.77"), HasSubstr("10.10.100.1")));
+}
+
+TEST_F(Refusal, WhenTheResultCannotBeWritten) {
+    Call call = add(cluster.config());
+    call.prepare = [] { ::dup2(::open("/dev/full", O_WRONLY), STDOUT_FILENO); };
+    const Json before = host.net().state();
+    const Output output = host.call(call);
+    EXPECT_EQ(output.status, 1);
+    EXPECT_THAT(output.err, HasSubstr("standard output"));
+    EXPECT_TRUE(is_unchanged(host.net(), before));
 }
 
 TEST_F(Refusal, WithoutPermission) {

@@ -95,6 +95,7 @@ std::string count(const Changes& changes) {
             text +=
                 (text.empty() ? "" : ", ") + std::string(name) + ' ' + std::to_string(list.size());
     };
+    add("delete_first", changes.delete_first);
     add("make", changes.make);
     add("change", changes.change);
     add("configure", changes.configure);
@@ -269,7 +270,8 @@ TEST(Plan, SetsRightWhatDiffersAndThatAlone) {
         {"alias", [](netlink::Link& link) { link.alias = "podnet/host9"; }, "change 1"},
         {"no alias", [](netlink::Link& link) { link.alias = ""; }, "change 1"},
         {"local", [](netlink::Link& link) { link.local = address("172.16.5.9"); }, "change 1"},
-        {"remote", [](netlink::Link& link) { link.remote = address("172.16.5.9"); }, "change 1"},
+        {"remote", [](netlink::Link& link) { link.remote = address("172.16.5.9"); },
+         "delete_first 1, make 1, configure 1, add_addresses 1, add_routes 1"},
         {"path MTU discovery", [](netlink::Link& link) { link.path_mtu_discovery = false; },
          "change 1"},
         {"forwarding", [](netlink::Link& link) { link.forwarding = false; }, "configure 1"},
@@ -285,6 +287,22 @@ TEST(Plan, SetsRightWhatDiffersAndThatAlone) {
         host.apply(changes);
         EXPECT_EQ(host.to_string(), standing(wanted).to_string()) << what;
     }
+}
+
+TEST(Plan, MakesTunnelsAnewThatLeadEachOthersWay) {
+    const Wanted wanted = wanted_by(numbered_nodes({1, 2, 3}));
+    PlanModel host = standing(wanted);
+    std::swap(host.link("ipip-ac100502").remote, host.link("ipip-ac100503").remote);
+    host.apply(plan(wanted, host.state())); // changing either alone is refused
+    EXPECT_EQ(host.to_string(), standing(wanted).to_string());
+}
+
+TEST(Plan, MakesWayWhereATunnelOfOursLeadsToAnotherPeer) {
+    PlanModel host = standing(wanted_by(numbered_nodes({1, 2})));
+    host.link("ipip-ac100502").remote = address("172.16.5.3");
+    const Wanted wanted = wanted_by(numbered_nodes({1, 3}));
+    host.apply(plan(wanted, host.state()));
+    EXPECT_EQ(host.to_string(), standing(wanted).to_string());
 }
 
 TEST(Plan, TurnsTheSourceCheckOffWhereItIsNotWanted) {

@@ -26,6 +26,8 @@ std::string shown(const std::optional<ip::Address>& address) {
 } // namespace
 
 void PlanModel::apply(const Changes& changes) {
+    for (const auto& name : changes.delete_first)
+        remove_link(name);
     for (const auto& device : changes.make)
         make(device);
     for (const auto& device : changes.change)

@@ -41,8 +41,8 @@ TEST(Config, HasItsDefaults) {
     EXPECT_TRUE(config.dns.is_null());
     EXPECT_THAT(config.requested, IsEmpty());
     EXPECT_EQ(config.mac, std::nullopt);
-    EXPECT_EQ(config.log_file, "");
-    EXPECT_EQ(config.log_level, "info");
+    EXPECT_EQ(config.log.file, "");
+    EXPECT_EQ(config.log.level, "info");
     EXPECT_THAT(config.unknown_keys, IsEmpty());
     EXPECT_EQ(read(R"({"stateDir": null})").identity.state_dir, "/run/ipip-cni");
 }
@@ -63,8 +63,8 @@ TEST(Config, TakesEveryKeyOfTheContract) {
     EXPECT_EQ(config.dns,
               json::parse(R"({"nameservers": ["10.96.0.10"], "domain": "a", "search": ["b"],
                                           "options": ["c"]})"));
-    EXPECT_EQ(config.log_file, "/var/log/ipip.log");
-    EXPECT_EQ(config.log_level, "debug");
+    EXPECT_EQ(config.log.file, "/var/log/ipip.log");
+    EXPECT_EQ(config.log.level, "debug");
     EXPECT_THAT(config.unknown_keys, IsEmpty());
 }
 

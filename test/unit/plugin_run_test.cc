@@ -194,6 +194,7 @@ TEST(Run, QuotesNothingThatIsNotUtf8) {
         call(add_variables({{"CNI_NETNS", "/nowhere/\xff\xfe"}}), configuration().dump());
     expect_error(outcome, 4, "1.1.0");
     EXPECT_THAT(outcome.message(), HasSubstr("\"/nowhere/\ufffd\ufffd\""));
+    EXPECT_THAT(outcome.log, HasSubstr("\"/nowhere/\\xff\\xfe\""));
 }
 
 } // namespace

@@ -6,6 +6,7 @@ set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
 readonly here
+"$here/../install.sh" iproute2 nftables procps
 work=$(mktemp -d "${TMPDIR:-/tmp}/vm-check.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 readonly out=$work/out err=$work/err share="$work/a share, with odd 'name"
@@ -73,7 +74,7 @@ check 'arguments, environment, directory and surroundings' prints \
 check 'exit status 1' status_is 1
 check 'the root directory of the host is left alone' [ ! -e /etc/vm-check ]
 
-# All bytes, no end of line at the end; more than fits into any buffer.
+# All bytes, and no end of line at the end; more than fits into any buffer.
 printf '%b' "$(printf '\\x%02x' {0..255})" >"$share/bytes"
 head -c 3000000 /dev/urandom >"$share/many"
 vm --share "$share" --log "$work/log" sh -c "cat \"\$1/bytes\" >&2; cat \"\$1/many\"; exit 42" - "$share"
@@ -94,7 +95,6 @@ check 'the share has directories, links, renamed files' \
 check 'exit status 255' status_is 255
 
 # It ends with the command, whatever that leaves behind.
-SECONDS=0
 vm sh -c 'setsid sh -c "while :; do sleep 1; done" & kill -TERM $$'
 check 'exit status 143 for a command ended by SIGTERM' status_is 143
 check 'nothing is left behind' left_nothing
