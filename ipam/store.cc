@@ -122,6 +122,10 @@ Lease lease(const std::string& network, const KnownAddress& known) {
 
 } // namespace
 
+std::chrono::seconds boot_time() {
+    return std::chrono::floor<std::chrono::seconds>(now());
+}
+
 Store::Store(const std::filesystem::path& directory)
     : database_(std::make_unique<Database>(boot_file(directory))) {
     LeaseTable::check_layout(*database_);
@@ -207,6 +211,15 @@ std::vector<Lease> Store::leases(const std::string& network) const {
         if (walk.at()->leased())
             result.push_back(lease(network, *walk.at()));
     return result;
+}
+
+void Store::require_free(const std::string& network, const std::vector<RangeSet>& sets) const {
+    check_network(network);
+    check(sets);
+    Transaction transaction(*database_, Mode::read);
+    const LeaseTable table(transaction);
+    for (const RangeSet& set : sets)
+        find_free({table, network, set, {}, now()});
 }
 
 bool Store::empty(const std::string& network) const {

@@ -28,6 +28,9 @@ struct Lease {
     std::chrono::seconds since; ///< CLOCK_BOOTTIME: leases do not outlive the boot
 };
 
+/// The time since the boot, CLOCK_BOOTTIME, by which leases count.
+std::chrono::seconds boot_time();
+
 class Database;
 
 /// The leases of this boot, on disk, shared by any number of processes.
@@ -86,6 +89,9 @@ class Store {
 
     /// All leases of a network, by address. Reads everything: for people and audits.
     std::vector<Lease> leases(const std::string& network) const;
+
+    /// Throws Exhausted where allocate() would, for a new owner without wishes. Changes nothing.
+    void require_free(const std::string& network, const std::vector<RangeSet>& sets) const;
 
     /// True where no lease of `network` is left. Costs the same however many other leases there
     /// are.

@@ -105,6 +105,12 @@ std::vector<Field> Field::array() const {
     return elements;
 }
 
+const std::string& Field::absolute_path(std::string_view example) const {
+    if (!string().starts_with('/') || string().find('\0') != std::string::npos)
+        fail(shown() + " is not an absolute path; give one such as " + std::string(example));
+    return string();
+}
+
 const Value& Field::object() const {
     if (!value_.is_object())
         wrong_type("an object");

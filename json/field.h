@@ -60,6 +60,9 @@ class Field {
     std::vector<Field> array() const;
     const Value& object() const;
 
+    /// The text of an absolute path; `example` is shown in the error.
+    const std::string& absolute_path(std::string_view example) const;
+
     /// The text read by `read`, whose std::invalid_argument becomes a FieldError of this place.
     template <std::invocable<std::string_view> Read>
     auto parsed(Read read) const {

@@ -31,8 +31,7 @@ Indices make_devices(netlink::Socket& route, const Changes& changes, const Obser
     for (std::size_t i = 0; i < answers.size(); ++i) {
         const netlink::Socket::Answer& answer = answers[i];
         if (answer.error && !requests[i].may_fail && answer.error->number() == EOPNOTSUPP)
-            throw NoTunnels("this kernel has no ipip tunnels, and its module could not be loaded; "
-                            "load it (modprobe ipip) or boot a kernel that has it");
+            throw NoTunnels();
         if (answer.error && !requests[i].may_fail)
             throw *answer.error;
         if (answer.reply) {
@@ -148,6 +147,32 @@ std::vector<std::string> describe(const Changes& changes) {
         lines.push_back("deleted the address " + address.local.to_string());
     for (const auto& name : changes.delete_devices)
         lines.push_back("deleted the tunnel " + name);
+    return lines;
+}
+
+std::vector<std::string> describe_wrongs(const Changes& changes) {
+    std::vector<std::string> lines;
+    for (const auto& name : changes.delete_first)
+        lines.push_back("the tunnel " + name + " leads elsewhere");
+    for (const auto& device : changes.make)
+        lines.push_back("the tunnel " + shown(device) + " is missing");
+    for (const auto& device : changes.change)
+        lines.push_back("the tunnel " + shown(device) + " is down or not as it was made");
+    for (const auto& [device, settings] : changes.configure)
+        lines.push_back("forwarding or source check of " + device + " is off");
+    for (const auto& [device, address] : changes.add_addresses)
+        lines.push_back("the address " + address.local.to_string() + " on " + device +
+                        " is missing");
+    for (const auto& [device, route, if_exists] : changes.add_routes)
+        lines.push_back("the route " + route.destination.to_string() +
+                        (device.empty() ? ", unreachable," : " to " + device) +
+                        (if_exists == netlink::IfExists::fail ? " is missing" : " is wrong"));
+    for (const auto& route : changes.delete_routes)
+        lines.push_back("the route " + route.destination.to_string() + " is left over");
+    for (const auto& address : changes.delete_addresses)
+        lines.push_back("the address " + address.local.to_string() + " is left over");
+    for (const auto& name : changes.delete_devices)
+        lines.push_back("the tunnel " + name + " is left over");
     return lines;
 }
 

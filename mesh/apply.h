@@ -13,4 +13,8 @@ void apply(netlink::Socket& route, const Changes& changes, const Observed& obser
 /// A line for each change, for the log.
 std::vector<std::string> describe(const Changes& changes);
 
+/// What those changes would mend, a line each, such as "the route 10.10.200.0/24 to ipip-ac10057f
+/// is missing or wrong".
+std::vector<std::string> describe_wrongs(const Changes& changes);
+
 } // namespace mesh

@@ -197,6 +197,10 @@ class Planner {
 
 } // namespace
 
+NoTunnels::NoTunnels()
+    : std::runtime_error("this kernel has no ipip tunnels, and its module could not be loaded; "
+                         "load it (modprobe ipip) or boot a kernel that has it") {}
+
 bool Changes::empty() const {
     return delete_first.empty() && make.empty() && change.empty() && configure.empty() &&
            add_addresses.empty() && add_routes.empty() && delete_routes.empty() &&

@@ -23,7 +23,7 @@ class Conflict : public std::runtime_error {
 /// This kernel has no ipip devices. what() says how it may get them.
 class NoTunnels : public std::runtime_error {
   public:
-    using std::runtime_error::runtime_error;
+    NoTunnels();
 };
 
 /// A tunnel to one peer.

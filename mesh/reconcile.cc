@@ -83,38 +83,43 @@ std::uint32_t least_mtu(const Wanted& wanted, const Settings& settings, std::uin
     return least;
 }
 
-/// Pods' packets to and from outside the mesh pass these devices as well.
-std::vector<std::string> turn_on_forwarding(const std::set<std::string>& devices,
-                                            const ForwardingNote& note) {
+/// What the kernel has and what is wanted of it.
+struct Survey {
+    Observed observed;
+    std::size_t self;
+    Wanted wanted;
+    std::uint32_t pod_mtu;
+    /// Pods' packets to and from outside the mesh pass these devices as well.
+    std::vector<std::string> without_forwarding;
+    std::optional<netlink::Masquerade> masquerade;
+};
+
+std::vector<std::string> without_forwarding(const std::set<std::string>& devices) {
     std::vector<std::string> off;
     for (const std::string& device : devices)
         if (device != "lo" && netlink::forwarding(device) == false)
             off.push_back(device);
-    if (note && !off.empty())
-        note(off);
-    for (const std::string& device : off)
-        netlink::set_forwarding(device, true);
     return off;
 }
 
-bool set_masquerade(const std::vector<Node>& nodes, const Node& self, bool wanted) {
-    if (!wanted)
-        return netlink::remove_masquerade();
+netlink::Masquerade masquerade_for(const std::vector<Node>& nodes, const Node& self) {
     netlink::Masquerade rules{.sources = self.pod_cidrs, .spared = {}};
     for (const Node& node : nodes)
         rules.spared.insert(rules.spared.end(), node.pod_cidrs.begin(), node.pod_cidrs.end());
-    return netlink::masquerade(rules);
+    return rules;
 }
 
-} // namespace
-
-Reconciled reconcile(netlink::Socket& route, const std::vector<Node>& nodes,
-                     const std::optional<std::string>& node_name, const Settings& settings,
-                     const ForwardingNote& note_forwarding) {
-    const Observed observed = observe(route);
-    const std::size_t self_index = find_self(nodes, node_name, locals(observed));
-    const Node& self = nodes[self_index];
-    const netlink::Link own = own_device(route, self, observed);
+Survey survey(netlink::Socket& route, const std::vector<Node>& nodes,
+              const std::optional<std::string>& node_name, const Settings& settings) {
+    Survey result{.observed = observe(route),
+                  .self = 0,
+                  .wanted = {},
+                  .pod_mtu = 0,
+                  .without_forwarding = {},
+                  .masquerade = {}};
+    result.self = find_self(nodes, node_name, locals(result.observed));
+    const Node& self = nodes[result.self];
+    const netlink::Link own = own_device(route, self, result.observed);
 
     std::vector<ip::Address> remotes;
     for (const Node& node : nodes)
@@ -125,19 +130,48 @@ Reconciled reconcile(netlink::Socket& route, const std::vector<Node>& nodes,
     Underlay underlay = look_at_underlay(route, remotes);
     underlay.devices.insert(own.name);
 
-    const Wanted wanted = want(nodes, self, settings, underlay, own.mtu);
-    const Changes changes = plan(wanted, observed);
-    apply(route, changes, observed);
+    result.wanted = want(nodes, self, settings, underlay, own.mtu);
+    result.pod_mtu = least_mtu(result.wanted, settings, own.mtu);
+    result.without_forwarding = without_forwarding(underlay.devices);
+    if (settings.masquerade)
+        result.masquerade = masquerade_for(nodes, self);
+    return result;
+}
 
-    Reconciled result{.self = self_index,
-                      .pod_mtu = least_mtu(wanted, settings, own.mtu),
-                      .forwarding_turned_on = turn_on_forwarding(underlay.devices, note_forwarding),
+} // namespace
+
+Reconciled reconcile(netlink::Socket& route, const std::vector<Node>& nodes,
+                     const std::optional<std::string>& node_name, const Settings& settings,
+                     const ForwardingNote& note_forwarding) {
+    Survey found = survey(route, nodes, node_name, settings);
+    const Changes changes = plan(found.wanted, found.observed);
+    apply(route, changes, found.observed);
+    Reconciled result{.self = found.self,
+                      .pod_mtu = found.pod_mtu,
+                      .forwarding_turned_on = std::move(found.without_forwarding),
                       .changes = describe(changes)};
-    for (const std::string& device : result.forwarding_turned_on)
+    if (note_forwarding && !result.forwarding_turned_on.empty())
+        note_forwarding(result.forwarding_turned_on);
+    for (const std::string& device : result.forwarding_turned_on) {
+        netlink::set_forwarding(device, true);
         result.changes.push_back("turned on forwarding on " + device);
-    if (set_masquerade(nodes, self, settings.masquerade))
-        result.changes.push_back(settings.masquerade ? "set the masquerade rule"
-                                                     : "removed the masquerade rule");
+    }
+    if (found.masquerade ? netlink::masquerade(*found.masquerade) : netlink::remove_masquerade())
+        result.changes.push_back(found.masquerade ? "set the masquerade rule"
+                                                  : "removed the masquerade rule");
+    return result;
+}
+
+Inspection inspect(netlink::Socket& route, const std::vector<Node>& nodes,
+                   const std::optional<std::string>& node_name, const Settings& settings) {
+    const Survey found = survey(route, nodes, node_name, settings);
+    Inspection result{.self = found.self,
+                      .pod_mtu = found.pod_mtu,
+                      .wrongs = describe_wrongs(plan(found.wanted, found.observed))};
+    for (const std::string& device : found.without_forwarding)
+        result.wrongs.push_back("forwarding on " + device + " is off");
+    if (found.masquerade && !netlink::has_masquerade(*found.masquerade))
+        result.wrongs.emplace_back("the masquerade rule is missing or wrong");
     return result;
 }
 

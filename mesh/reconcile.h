@@ -44,6 +44,18 @@ Reconciled reconcile(netlink::Socket& route, const std::vector<Node>& nodes,
                      const std::optional<std::string>& node_name, const Settings& settings,
                      const ForwardingNote& note_forwarding = {});
 
+/// How the kernel's mesh compares with what `nodes` want.
+struct Inspection {
+    std::size_t self;
+    std::uint32_t pod_mtu; ///< as of Reconciled
+    /// What reconcile() would mend, a line each, such as "the tunnel ipip-ac10057f ... is missing".
+    std::vector<std::string> wrongs;
+};
+
+/// Looks at what reconcile() looks at, and changes nothing. Throws as it does.
+Inspection inspect(netlink::Socket& route, const std::vector<Node>& nodes,
+                   const std::optional<std::string>& node_name, const Settings& settings);
+
 /// Removes all of the network's mesh from this host and turns forwarding off again on the devices
 /// named. Returns what was removed, a line each. Throws as reconcile does.
 std::vector<std::string> dismantle(netlink::Socket& route, const std::string& network,

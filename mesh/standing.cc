@@ -78,43 +78,57 @@ const Node* find_node(const std::vector<Node>& nodes, const std::string& name) {
     return found == nodes.end() ? nullptr : &*found;
 }
 
-/// Whether the kernel still has what the last reconciliation left, by a sample of its routes.
-bool still_stands(netlink::Socket& route, const Request& request, const Node& self) {
+/// What the kernel has lost of what the last reconciliation left, by the routes to at most
+/// `peers` of the peers; none where it has it all.
+std::optional<std::string> find_loss(netlink::Socket& route, const Request& request,
+                                     const Node& self, std::size_t peers) {
     const auto& nodes = request.nodes;
     const ip::Address endpoint = *address_in(ip::Family::v4, self.tunnel_addresses);
+    const std::vector<ip::Address> own{endpoint, *address_in(ip::Family::v4, self.addresses)};
     std::vector<netlink::Request> requests;
-    requests.push_back(netlink::get_route(endpoint));
-    requests.push_back(netlink::get_route(*address_in(ip::Family::v4, self.addresses)));
-    std::vector<ip::Cidr> destinations;
+    for (const ip::Address& address : own)
+        requests.push_back(netlink::get_route(address));
+    struct Way {
+        const Node& peer;
+        const ip::Cidr& cidr;
+    };
+    std::vector<Way> ways;
     std::size_t looked_at = 0;
-    for (std::size_t i = 0; i < nodes.size() && looked_at < peers_looked_at; ++i) {
+    for (std::size_t i = 0; i < nodes.size() && looked_at < peers; ++i) {
         const Node& peer = nodes[(request.seed + i) % nodes.size()];
         if (&peer == &self)
             continue;
         ++looked_at;
         for (const ip::Cidr& cidr : peer.pod_cidrs) {
-            destinations.push_back(cidr);
+            ways.push_back({peer, cidr});
             requests.push_back(netlink::get_route(cidr.network()));
         }
     }
     const auto answers = route.exchange(requests);
-    if (std::ranges::any_of(answers, [](const auto& answer) { return answer.error.has_value(); }))
-        return false;
-    if (!netlink::to_route(answers[0].reply).local || !netlink::to_route(answers[1].reply).local)
-        return false;
-    for (std::size_t i = 0; i < destinations.size(); ++i) {
-        const netlink::Route found = netlink::to_route(answers[i + 2].reply).route;
-        if (found.destination != destinations[i] || found.source != endpoint ||
+    for (std::size_t i = 0; i < own.size(); ++i)
+        if (answers[i].error || !netlink::to_route(answers[i].reply).local)
+            return "the address " + own[i].to_string() + " is not on this host";
+    for (std::size_t i = 0; i < ways.size(); ++i) {
+        const auto& [error, reply] = answers[i + own.size()];
+        const netlink::Route found = error ? netlink::Route{} : netlink::to_route(reply).route;
+        if (found.destination != ways[i].cidr || found.source != endpoint ||
             found.protocol != netlink::own_protocol)
-            return false;
+            return "the tunnel to " + ways[i].peer.name + " or the route " +
+                   ways[i].cidr.to_string() + " into it is missing or down";
     }
-    return true;
+    return std::nullopt;
 }
 
 void merge_into(std::vector<std::string>& devices, const std::vector<std::string>& more) {
     for (const std::string& device : more)
         if (std::ranges::find(devices, device) == devices.end())
             devices.push_back(device);
+}
+
+void refuse_other_network(const Stamp& stamp, const std::string& network) {
+    if (stamp.network != network)
+        throw Conflict("this host's mesh belongs to the network \"" + stamp.network +
+                       "\", and a host has one; use that network's name, or delete its pods first");
 }
 
 } // namespace
@@ -158,7 +172,7 @@ class Gate {
 
     bool stands(const Stamp& stamp) const {
         const Node* self = find_node(request_.nodes, stamp.self);
-        return self != nullptr && still_stands(route_, request_, *self);
+        return self != nullptr && !find_loss(route_, request_, *self, peers_looked_at);
     }
 
     std::optional<Standing> enter_if_standing(netlink::Fd held) const {
@@ -180,11 +194,7 @@ class Gate {
                     .forwarding_turned_on = {}};
         if (const auto before = read_stamp(request_.state_dir);
             before && before->host == stamp.host) {
-            if (before->network != stamp.network)
-                throw Conflict(
-                    "this host's mesh belongs to the network \"" + before->network +
-                    "\", and a host has one; use that network's name, or delete its pods "
-                    "first");
+            refuse_other_network(*before, stamp.network);
             stamp.forwarding_turned_on = before->forwarding_turned_on;
         }
         // Should this fail half-way, the next caller must not take the old stamp's word, but must
@@ -210,6 +220,24 @@ class Gate {
 
 Standing stand(netlink::Socket& route, const Request& request) {
     return Gate(route, request).enter();
+}
+
+Outlook look(netlink::Socket& route, const Request& request) {
+    const auto stamp = read_stamp(request.state_dir);
+    if (stamp && stamp->host == host_identity()) {
+        refuse_other_network(*stamp, request.settings.network);
+        if (const Node* self = find_node(request.nodes, stamp->self);
+            self != nullptr && stamp->fingerprint == fingerprint(request)) {
+            auto broken = find_loss(route, request, *self, request.nodes.size());
+            const bool stands = !broken;
+            return {.self = self, .stands = stands, .broken = std::move(broken)};
+        }
+    }
+    std::vector<ip::Address> local;
+    for (const auto& address : netlink::dump_addresses(route, ip::Family::v4))
+        local.push_back(address.local);
+    const Node& self = request.nodes[find_self(request.nodes, request.node_name, local)];
+    return {.self = &self, .stands = false, .broken = std::nullopt};
 }
 
 std::vector<std::string> retire(netlink::Socket& route, const std::string& network,

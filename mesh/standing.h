@@ -5,6 +5,9 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace mesh {
 
@@ -41,6 +44,17 @@ struct Request {
 /// anything else is wanted, it is reconciled, by one process at a time. Throws as
 /// reconcile does, and std::system_error where the state directory cannot be used.
 Standing stand(netlink::Socket& route, const Request& request);
+
+/// How the mesh looks to one who only wants to know.
+struct Outlook {
+    const Node* self;                  ///< one of the request's
+    bool stands;                       ///< false also where it was never made, or is to change
+    std::optional<std::string> broken; ///< it stood, and what is wrong with it now
+};
+
+/// What stand() would find, with all peers looked at. Waits for nobody, changes nothing. Throws as
+/// stand() where `nodes` and host do not fit.
+Outlook look(netlink::Socket& route, const Request& request);
 
 /// Dismantles the network's mesh if `unused` says, asked while no Standing lives, that nothing
 /// needs it any more. Waits for those that do. Returns what was removed. Throws as dismantle does.

@@ -46,7 +46,8 @@ Underlay look_at_underlay(netlink::Socket& route, const std::vector<ip::Address>
             if (link == nullptr)
                 continue;
             underlay.devices.insert(link->name);
-            const std::uint32_t mtu = entry.mtu == 0 ? link->mtu : std::min(entry.mtu, link->mtu);
+            const std::uint32_t mtu =
+                entry.route.mtu == 0 ? link->mtu : std::min(entry.route.mtu, link->mtu);
             auto& least = underlay.mtu.emplace(remotes[i], mtu).first->second;
             least = std::min(least, mtu); // a multipath route may take any of its ways
         }

@@ -5,10 +5,11 @@
 #include "netlink/socket.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <linux/if_link.h>
+#include <linux/if_tunnel.h>
 #include <linux/ip.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/inet.h>
 #include <netlink/route/link/ipip.h>
@@ -104,6 +105,24 @@ Request make_veth(const VethPair& pair, const Netns& pod) {
 Request make_tunnel(const TunnelDevice& tunnel) {
     return add_request(tunnel_object(tunnel),
                        "make the tunnel " + tunnel.name + " to " + tunnel.remote.to_string());
+}
+
+bool has_tunnels(Socket& socket) {
+    // A tunnel of an impossible protocol: the kernel looks for the kind first, and then refuses.
+    Request request{make_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, ifinfomsg{}),
+                    "ask for tunnels"};
+    nlattr* info = allocated(nla_nest_start(request.message.get(), IFLA_LINKINFO));
+    built(nla_put_string(request.message.get(), IFLA_INFO_KIND, "ipip"));
+    nlattr* data = allocated(nla_nest_start(request.message.get(), IFLA_INFO_DATA));
+    built(nla_put_u8(request.message.get(), IFLA_IPTUN_PROTO, IPPROTO_UDP));
+    nla_nest_end(request.message.get(), data);
+    nla_nest_end(request.message.get(), info);
+    std::vector<Request> requests;
+    requests.push_back(std::move(request));
+    const auto answer = std::move(socket.exchange(requests).front());
+    if (answer.error && answer.error->number() != EINVAL && answer.error->number() != EOPNOTSUPP)
+        throw *answer.error;
+    return answer.error && answer.error->number() == EINVAL;
 }
 
 Request change_tunnel(const TunnelDevice& tunnel) {

@@ -64,6 +64,10 @@ Request make_veth(const VethPair& pair, const Netns& pod);
 /// The kernel loads its module if it may.
 Request make_tunnel(const TunnelDevice& tunnel);
 
+/// Whether this kernel can make tunnels; it loads its module if it may. Makes nothing. Throws
+/// Error.
+bool has_tunnels(Socket& socket);
+
 /// Gives an existing device of that name all that `tunnel` says, and brings it up.
 Request change_tunnel(const TunnelDevice& tunnel);
 

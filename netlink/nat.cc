@@ -232,18 +232,44 @@ std::optional<std::string> present(Socket& netfilter) {
     return std::string(bytes + 2, static_cast<std::size_t>(nla_len(data)) - 3);
 }
 
+bool concerns(const Masquerade& rules, ip::Family family) {
+    return std::ranges::find(rules.sources, family, &ip::Cidr::family) != rules.sources.end();
+}
+
+/// How many rules the chain holds: someone may have flushed it.
+std::size_t count_rules(Socket& netfilter) {
+    Message message = nft_message(NFT_MSG_GETRULE, 0);
+    put(message, NFTA_RULE_TABLE, table);
+    put(message, NFTA_RULE_CHAIN, chain);
+    std::size_t count = 0;
+    netfilter.dump(
+        {std::move(message), "list the rules of the nftables table"},
+        [&](const Message&) { ++count; }, [&] { count = 0; });
+    return count;
+}
+
+bool stands(Socket& netfilter, const Masquerade& rules) {
+    const auto wanted = static_cast<std::size_t>(std::ranges::count_if(
+        families, [&](const FamilyFacts& facts) { return concerns(rules, facts.family); }));
+    return present(netfilter) == fingerprint(rules) && count_rules(netfilter) == wanted;
+}
+
 } // namespace
+
+bool has_masquerade(const Masquerade& rules) {
+    Socket netfilter(NETLINK_NETFILTER);
+    return stands(netfilter, rules);
+}
 
 bool masquerade(const Masquerade& rules) {
     Socket netfilter(NETLINK_NETFILTER);
-    const std::string comment = fingerprint(rules);
-    if (present(netfilter) == comment)
+    if (stands(netfilter, rules))
         return false;
     std::vector<Request> batch;
     // Deleting what is not there fails, making what is there does not: so it is made first.
     batch.push_back(table_message(NFT_MSG_NEWTABLE));
     batch.push_back(table_message(NFT_MSG_DELTABLE));
-    batch.push_back(table_message(NFT_MSG_NEWTABLE, comment));
+    batch.push_back(table_message(NFT_MSG_NEWTABLE, fingerprint(rules)));
     batch.push_back(chain_message());
     std::uint32_t id = 0;
     for (const FamilyFacts& facts : families) {

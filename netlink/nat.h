@@ -18,9 +18,11 @@ struct Masquerade {
 
 // All of it lives in the nftables table `inet ipip-cni` of the calling thread's network namespace.
 
+/// Whether the table says that it was made from `rules` and has as many as they make. Throws Error.
+bool has_masquerade(const Masquerade& rules);
+
 /// Replaces the whole table in one transaction, so that no packet meets half of it; does nothing
-/// where the table says that it was made from the same rules. Returns whether it changed it.
-/// Throws Error.
+/// where has_masquerade(). Returns whether it changed it. Throws Error.
 bool masquerade(const Masquerade& rules);
 
 /// Removes the table. Returns whether there was one; a kernel without nftables has none.

@@ -19,11 +19,15 @@ int af(ip::Family family) {
 RouteObject to_rtnl(const Route& route) {
     RouteObject object(allocated(rtnl_route_alloc()));
     built(rtnl_route_set_dst(object.get(), to_addr(route.destination).get()));
-    rtnl_route_set_table(object.get(), RT_TABLE_MAIN);
+    rtnl_route_set_table(object.get(), route.table);
     rtnl_route_set_protocol(object.get(), route.protocol);
     // libnl omits a priority of 0, which is the kernel's own default for IPv4.
     if (route.metric != 0)
         rtnl_route_set_priority(object.get(), route.metric);
+    for (const auto& [metric, value] :
+         {std::pair(RTAX_MTU, route.mtu), std::pair(RTAX_ADVMSS, route.advmss)})
+        if (value != 0)
+            built(rtnl_route_set_metric(object.get(), metric, value));
     if (route.source)
         built(rtnl_route_set_pref_src(object.get(), to_addr(*route.source).get()));
     rtnl_route_set_scope(object.get(), RT_SCOPE_UNIVERSE);
@@ -48,7 +52,7 @@ std::string shown(const Route& route) {
            route.destination.to_string();
 }
 
-Route own_route(const Message& reply) {
+Route read_route(const Message& reply) {
     return to_route(reply).route;
 }
 
@@ -95,9 +99,10 @@ RouteEntry to_route(const Message& reply) {
     entry.route.metric = rtnl_route_get_priority(source);
     if (const nl_addr* preferred = rtnl_route_get_pref_src(source))
         entry.route.source = from_addr(preferred);
-    std::uint32_t mtu = 0;
-    if (rtnl_route_get_metric(source, RTAX_MTU, &mtu) == 0)
-        entry.mtu = mtu;
+    entry.route.table = rtnl_route_get_table(source);
+    rtnl_route_get_metric(source, RTAX_MTU,
+                          &entry.route.mtu); // leaves it alone where there is none
+    rtnl_route_get_metric(source, RTAX_ADVMSS, &entry.route.advmss);
     for (int i = 0; i < rtnl_route_get_nnexthops(source); ++i) {
         rtnl_nexthop* hop = rtnl_route_nexthop_n(source, i);
         // A route that leads nowhere is bound to the loopback device by the kernel's answers.
@@ -110,14 +115,27 @@ RouteEntry to_route(const Message& reply) {
     return entry;
 }
 
+bool is_host_route(Socket& socket, const ip::Address& address) {
+    const Message reply = socket.find(get_route(address));
+    return reply && to_route(reply).route.destination == ip::Cidr::host(address);
+}
+
 std::vector<Route> dump_own_routes(Socket& socket, ip::Family family) {
     rtmsg header{};
     header.rtm_family = static_cast<unsigned char>(af(family));
     header.rtm_protocol = own_protocol;
     header.rtm_table = RT_TABLE_MAIN;
     const Request request{make_message(RTM_GETROUTE, 0, header), "list the routes"};
-    return dump_all<Route>(socket, request, own_route,
+    return dump_all<Route>(socket, request, read_route,
                            [](const Route& route) { return route.protocol == own_protocol; });
+}
+
+std::vector<Route> dump_routes(Socket& socket, ip::Family family) {
+    rtmsg header{};
+    header.rtm_family = static_cast<unsigned char>(af(family));
+    const Request request{make_message(RTM_GETROUTE, 0, header), "list the routes"};
+    return dump_all<Route>(socket, request, read_route,
+                           [](const Route& route) { return route.link != 0; });
 }
 
 } // namespace netlink

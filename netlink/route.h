@@ -11,7 +11,9 @@ namespace netlink {
 
 class Socket;
 
-/// A route of the main table.
+constexpr std::uint32_t main_table = 254; // RT_TABLE_MAIN
+
+/// A route.
 struct Route {
     ip::Cidr destination;
     int link = 0;                            ///< index of the device; 0 for an unreachable route
@@ -20,6 +22,9 @@ struct Route {
     std::uint32_t metric = 0;
     std::uint8_t protocol = 0; ///< who made it, rtnetlink(7); 94 is this project
     bool unreachable = false;  ///< answers "no route to host" instead of leading anywhere
+    std::uint32_t table = main_table;
+    std::uint32_t mtu = 0;    ///< of packets that take it, bytes; 0: the device's
+    std::uint32_t advmss = 0; ///< offered to TCP peers, bytes; 0: the kernel's choice
 
     bool operator==(const Route&) const = default;
 };
@@ -43,12 +48,18 @@ Request get_route(const ip::Address& address);
 struct RouteEntry {
     Route route;
     bool local = false;     ///< the address is this host's own
-    std::uint32_t mtu = 0;  ///< of the route; 0: the device's
     std::vector<int> links; ///< all devices it may take: several where it is multipath
 };
 RouteEntry to_route(const Message& reply);
 
+/// Whether `address` has a route of its own: then it is somebody's, of this host or of a pod.
+/// Throws Error.
+bool is_host_route(Socket& socket, const ip::Address& address);
+
 /// The routes of the main table that this project made, filtered by the kernel.
 std::vector<Route> dump_own_routes(Socket& socket, ip::Family family);
+
+/// All routes of all tables that lead anywhere, whoever made them. Grows with their number.
+std::vector<Route> dump_routes(Socket& socket, ip::Family family);
 
 } // namespace netlink

@@ -1,16 +1,18 @@
+#include "cni/log.h"
 #include "hash/hash.h"
 #include "ipam/store.h"
 #include "mesh/standing.h"
 #include "netlink/pod_link.h"
-#include "netlink/route.h"
+#include "plugin/address_source.h"
+#include "plugin/attachment.h"
 #include "plugin/error.h"
-#include "plugin/log.h"
 #include "plugin/names.h"
-#include "plugin/result.h"
 #include "plugin/retire.h"
 #include "plugin/verbs.h"
 
+#include <algorithm>
 #include <functional>
+#include <optional>
 
 namespace plugin {
 
@@ -27,7 +29,7 @@ class Undo {
             if (step_)
                 step_();
         } catch (const std::exception& error) { // the first cause is the one to report
-            log_error(std::string("while undoing a failed ADD: ") + error.what());
+            cni::log_error(std::string("while undoing a failed ADD: ") + error.what());
         }
     }
     void keep() { step_ = nullptr; }
@@ -36,84 +38,141 @@ class Undo {
     std::function<void()> step_;
 };
 
-netlink::Netns open_pod(const Environment& environment) {
-    const auto refuse = [&](const std::string& why) {
-        throw EnvironmentError("CNI_NETNS: " + why +
-                               "; pass the path of the pod's network namespace");
-    };
-    try {
-        auto pod = netlink::Netns::open(*environment.netns);
-        if (pod == netlink::Netns::current())
-            refuse('"' + *environment.netns + "\" is the host's own network namespace");
-        return pod;
-    } catch (const netlink::NotANamespace& error) {
-        refuse(error.what());
-        throw;
-    }
-}
+/// The pod's link in the making; gone again unless it is kept.
+class Wiring {
+  public:
+    Wiring(netlink::Socket& host, netlink::Pod& pod, netlink::PodLink link)
+        : host_(host), pod_(pod), link_(std::move(link)), undo_([this] { take_away(); }) {}
 
-ipam::Store::Wish wish_for(const Config& config, const mesh::Node& self, netlink::Socket& host) {
-    ipam::Store::Wish wish{.sets = {}, .requested = config.requested, .in_use = {}};
-    for (const ip::Family family : {ip::Family::v4, ip::Family::v6}) {
-        ipam::RangeSet set;
-        for (const ip::Cidr& cidr : self.pod_cidrs)
-            if (cidr.family() == family)
-                set.push_back(ipam::usable(cidr, self.tunnel_addresses));
-        if (!set.empty())
-            wish.sets.push_back(std::move(set));
-    }
-    // The kernel has the last word: an address that has a route of its own is somebody's.
-    wish.in_use = [&host](const ip::Address& address) {
-        const auto reply = host.find(netlink::get_route(address));
-        return reply && netlink::to_route(reply).route.destination == ip::Cidr::host(address);
-    };
-    return wish;
-}
+    netlink::PodLink& link() { return link_; }
 
-netlink::PodLink link_for(const Environment& environment, const Config& config,
-                          const mesh::Standing& mesh, const std::vector<ip::Address>& addresses) {
+    /// Without addresses, for an IPAM plugin that wants to see the link.
+    void begin() { ends_ = netlink::attach(host_, pod_, link_); }
+
+    netlink::PodEnds complete() {
+        if (ends_)
+            netlink::assign(host_, pod_, link_, *ends_);
+        else
+            ends_ = netlink::attach(host_, pod_, link_);
+        return *ends_;
+    }
+
+    void keep() { undo_.keep(); }
+
+  private:
+    void take_away() {
+        if (!ends_)
+            return;
+        netlink::detach(host_, link_.host_name);
+        if (link_.own_table)
+            netlink::forget_own_table(pod_, link_.addresses);
+    }
+
+    netlink::Socket& host_;
+    netlink::Pod& pod_;
+    netlink::PodLink link_;
+    std::optional<netlink::PodEnds> ends_;
+    Undo undo_; // last, so that it runs while the others live
+};
+
+netlink::PodLink link_for(const cni::Environment& environment, const Config& config,
+                          const mesh::Standing& mesh) {
     const std::string& network = config.identity.network;
     const auto mac = [&](End end) {
         return link_mac(network, environment.container_id, environment.interface, end);
     };
-    netlink::PodLink link{
-        .host_name = host_link_name(network, environment.container_id, environment.interface),
-        .alias = host_link_alias(network, environment),
-        .pod_name = environment.interface,
-        .host_mac = mac(End::host),
-        .pod_mac = config.mac.value_or(mac(End::pod)),
-        .mtu = mesh.pod_mtu(),
-        .addresses = addresses,
-        .gateways = {},
-        .check_source = config.settings.check_source};
-    for (const ip::Address& address : addresses)
-        link.gateways.push_back(*mesh::address_in(address.family(), mesh.self().tunnel_addresses));
-    return link;
+    return {.host_name = host_link_name(network, environment.container_id, environment.interface),
+            .alias = host_link_alias(network, environment),
+            .pod_name = environment.interface,
+            .host_mac = mac(End::host),
+            .pod_mac = config.mac.value_or(mac(End::pod)),
+            .mtu = mesh.pod_mtu(),
+            .addresses = {},
+            .gateways = {},
+            .routes = {},
+            .check_source = config.settings.check_source};
 }
 
-Result describe(const netlink::PodLink& link, const Environment& environment,
-                const Config& config) {
-    Result result{.host = {link.host_name, link.host_mac, link.mtu},
-                  .pod = {link.pod_name, link.pod_mac, link.mtu},
-                  .sandbox = *environment.netns,
-                  .addresses = {},
-                  .dns = config.dns};
-    for (std::size_t i = 0; i < link.addresses.size(); ++i)
-        result.addresses.push_back({link.addresses[i], link.gateways[i]});
+/// What the IPAM gave becomes part of the link.
+void furnish(netlink::PodLink& link, const AddressSource::Given& given, const mesh::Node& self) {
+    link.addresses = given.addresses;
+    for (const ip::Family family : {ip::Family::v4, ip::Family::v6})
+        if (std::ranges::find(given.addresses, family, &ip::Address::family) !=
+            given.addresses.end()) {
+            link.gateways.push_back(*mesh::address_in(family, self.tunnel_addresses));
+            if (given.routes.empty())
+                link.routes.push_back({.destination = cni::everything(family)});
+        }
+    for (const cni::Result::Route& route : given.routes) {
+        if (std::ranges::find(link.gateways, route.destination.family(), &ip::Address::family) ==
+            link.gateways.end())
+            throw json::FieldError("ipam.routes: " + route.destination.to_string() +
+                                   " is of a family of which the pod has no address; remove it");
+        if (route.gateway &&
+            std::ranges::find(link.gateways, *route.gateway) == link.gateways.end())
+            cni::log_warning("ipam.routes: " + route.destination.to_string() +
+                             " leads through the node, the pod's only neighbour, instead of " +
+                             route.gateway->to_string());
+        link.routes.push_back({.destination = route.destination,
+                               .metric = route.priority.value_or(0),
+                               .table = route.table.value_or(0),
+                               .mtu = route.mtu.value_or(0),
+                               .advmss = route.advmss.value_or(0)});
+    }
+}
+
+cni::Result describe(const netlink::PodLink& link, const netlink::PodEnds& ends,
+                     const std::string& sandbox, json::Value dns) {
+    cni::Result result{.interfaces = {{link.host_name, link.host_mac.to_string(), link.mtu, {}},
+                                      {link.pod_name, link.pod_mac.to_string(), link.mtu, sandbox}},
+                       .addresses = {},
+                       .routes = {},
+                       .dns = std::move(dns)};
+    const auto gateway = [&](ip::Family family) {
+        return *std::ranges::find(link.gateways, family, &ip::Address::family);
+    };
+    for (const ip::Address& address : link.addresses)
+        result.addresses.push_back({.address = address,
+                                    .prefix = address.bits(),
+                                    .gateway = gateway(address.family()),
+                                    .interface = 1});
+    const auto number = [](std::uint32_t value) {
+        return value != 0 ? std::optional(value) : std::nullopt;
+    };
+    for (const netlink::PodLink::Route& route : link.routes)
+        result.routes.push_back(
+            {.destination = route.destination,
+             .gateway = gateway(route.destination.family()),
+             .mtu = number(route.mtu),
+             .advmss = number(route.advmss),
+             .priority = number(route.metric),
+             .table = number(route.table != 0 || !link.own_table ? route.table
+                                                                 : netlink::own_table(ends))});
     return result;
+}
+
+/// What goes to standard output, behind what earlier plugins of the chain made.
+json::Value document_of(const cni::Call& call, const Config& config, const cni::Result& result) {
+    json::Value own = cni::to_json(result, config.cni_version);
+    if (!config.previous)
+        return own;
+    return cni::merge(call.config.value().at("prevResult"), std::move(own));
 }
 
 } // namespace
 
-json::Value add(const Environment& environment, const Config& config) {
+json::Value add(const cni::Call& call, const Config& config) {
+    const cni::Environment& environment = call.environment;
     const Identity& identity = config.identity;
-    const ipam::Owner owner{identity.network, environment.container_id, environment.interface};
-    const netlink::Netns pod = open_pod(environment);
-    if (netlink::Socket inside = pod.socket(); netlink::has_link(inside, environment.interface))
+    const ipam::Owner owner = owner_of(environment, identity);
+    netlink::Pod pod(open_pod(environment));
+    const netlink::PodState before = netlink::look_at_pod(pod, environment.interface);
+    if (before.has_link)
         throw AlreadyAttached("CNI_IFNAME: the pod has an interface \"" + environment.interface +
                               "\" already; choose another name, or DEL it first");
     netlink::Socket host;
     ipam::Store store(identity.state_dir);
+    const auto addresses = make_address_source(call, store, host);
 
     Undo mesh_made([&] { retire_mesh_if_unused(identity, store); });
     const mesh::Standing mesh =
@@ -123,20 +182,24 @@ json::Value add(const Environment& environment, const Config& config) {
                            .state_dir = identity.state_dir,
                            .seed = Hash().add(environment.container_id).value()});
     for (const std::string& line : mesh.changes())
-        log_info(line);
+        cni::log_info(line);
 
-    const auto [addresses, adopted] = store.allocate(owner, wish_for(config, mesh.self(), host));
-    Undo leased([&] { store.release(owner); });
-    if (adopted) // they were there before this ADD, and only DEL takes them
-        leased.keep();
+    Wiring wiring(host, pod, link_for(environment, config, mesh));
+    wiring.link().own_table = !before.default_routes.empty();
+    if (addresses->wants_link())
+        wiring.begin();
+    const AddressSource::Given given = addresses->take(owner, config, mesh.self());
+    Undo taken([&] { addresses->give_back(owner); });
+    if (given.adopted)
+        taken.keep();
+    furnish(wiring.link(), given, mesh.self());
+    const netlink::PodEnds ends = wiring.complete();
 
-    const netlink::PodLink link = link_for(environment, config, mesh, addresses);
-    netlink::attach(host, pod, link);
-    Undo wired([&] { netlink::detach(host, link.host_name); });
-    json::Value document = to_json(describe(link, environment, config), config.cni_version);
-
-    wired.keep();
-    leased.keep();
+    json::Value dns = config.dns.is_null() ? given.dns : config.dns;
+    json::Value document = document_of(
+        call, config, describe(wiring.link(), ends, *environment.netns, std::move(dns)));
+    wiring.keep();
+    taken.keep();
     mesh_made.keep();
     return document;
 }

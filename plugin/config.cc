@@ -1,5 +1,6 @@
 #include "plugin/config.h"
 
+#include "cni/network.h"
 #include "ip/cidr.h"
 
 #include <algorithm>
@@ -17,29 +18,9 @@ constexpr const char* default_state_dir = "/run/ipip-cni";
 constexpr const char* default_nodes_file = "/run/ipip-cni/nodes.json";
 constexpr std::size_t longest_network = 50; // with a peer's name it must fit a device's alias
 
-std::string read_name(const json::Field& document) {
-    const json::Field field =
-        document.require("name", "give the network a name, such as \"podnet\"");
-    const std::string& name = field.string();
-    const auto alphanumeric = [](char c) { return std::isalnum(static_cast<unsigned char>(c)); };
-    const bool clean = std::ranges::all_of(
-        name, [&](char c) { return alphanumeric(c) || c == '_' || c == '.' || c == '-'; });
-    if (name.empty() || !clean || !alphanumeric(name.front()) || name.size() > longest_network)
-        field.fail(field.shown() + " is not a network name; use at most 50 letters, digits, '_', "
-                                   "'.' and '-', a letter or digit first");
-    return name;
-}
-
-std::filesystem::path read_path(const json::Field& field, const char* example) {
-    const std::filesystem::path path = field.string();
-    if (!path.is_absolute() || field.string().find('\0') != std::string::npos)
-        field.fail(field.shown() + " is not an absolute path; give one such as " + example);
-    return path;
-}
-
 std::filesystem::path path_or(const json::Field& document, const char* key, const char* absent) {
     const auto field = document.find(key);
-    return field ? read_path(*field, absent) : absent;
+    return field ? field->absolute_path(absent) : absent;
 }
 
 /// A key with several known values of which this version does the first.
@@ -83,25 +64,12 @@ mesh::Settings read_settings(const json::Field& document) {
     if (const auto port = document.find("fouPort"))
         port->integer(1, 65535);
     return {
-        .network = read_name(document),
+        .network = cni::read_network(document, longest_network),
         .mtu = value_or(document, "mtu", read_mtu, 0),
         .ttl = static_cast<std::uint8_t>(value_or(
             document, "ttl", [](const json::Field& field) { return field.integer(1, 255); }, 64)),
         .masquerade = value_or(document, "ipMasq", boolean, false),
         .check_source = value_or(document, "sourceCheck", boolean, true)};
-}
-
-void check_ipam(const json::Field& document) {
-    const auto ipam = document.find("ipam");
-    if (!ipam)
-        return;
-    const auto type = ipam->find("type");
-    if (type && type->string() != "ipip-ipam")
-        type->unsupported("is not supported yet; use \"ipip-ipam\"");
-    for (const auto& [key, unused] : ipam->object().items())
-        if (const auto field = ipam->find(key); field && key != "type")
-            field->unsupported(
-                "is not supported yet under ipip; the ranges are the node's podCIDRs");
 }
 
 const json::Value& strings(const json::Field& list) {
@@ -133,24 +101,16 @@ json::Value read_runtime_dns(const json::Field& dns) {
     return result;
 }
 
-ip::Address address_of(std::string_view text) { // runtimes write both 10.1.2.3 and 10.1.2.3/24
-    return ip::Address::parse(text.substr(0, text.find('/')));
-}
-
+/// Of what the runtime asks for: a MAC address, and a DNS instead of the configured one.
 void read_runtime_config(const json::Field& document, Config& config) {
     const auto runtime = document.find("runtimeConfig");
     if (!runtime)
         return;
-    if (const auto ips = runtime->find("ips"))
-        for (const json::Field& field : ips->array())
-            config.requested.push_back(field.parsed(address_of));
     if (const auto mac = runtime->find("mac"))
         config.mac = mac->parsed(ip::Mac::parse);
     if (const auto dns = runtime->find("dns"))
         if (auto asked = read_runtime_dns(*dns); !asked.empty())
             config.dns = std::move(asked);
-    if (const auto ranges = runtime->find("ipRanges"); ranges && !ranges->array().empty())
-        ranges->unsupported("is not supported yet; the ranges are the node's podCIDRs");
 }
 
 /// Keys that nobody reads: mostly a misspelling, or a setting of another plugin.
@@ -185,12 +145,18 @@ std::vector<std::string> find_unknown(const json::Field& document) {
                                                             "plugins",
                                                             "cni.dev/attachments",
                                                             "cni.dev/valid-attachments"};
+    static constexpr std::array<std::string_view, 8> known_of_ipam{
+        "type", "ranges", "routes", "resolvConf", "subnet", "rangeStart", "rangeEnd", "gateway"};
     static constexpr std::array<std::string_view, 4> known_of_node{"name", "addresses", "podCIDRs",
                                                                    "tunnelAddresses"};
     std::vector<std::string> unknown;
     for (const auto& [key, unused] : document.object().items())
         if (std::ranges::find(known, key) == known.end())
             unknown.push_back(key);
+    if (const auto ipam = document.find("ipam"); ipam && !read_delegate(document))
+        for (const auto& [key, unused] : ipam->object().items())
+            if (std::ranges::find(known_of_ipam, key) == known_of_ipam.end())
+                unknown.push_back("ipam." + key);
     if (const auto nodes = document.find("nodes"))
         for (const json::Field& node : nodes->array())
             for (const auto& [key, unused] : node.object().items())
@@ -221,62 +187,43 @@ void read_nodes_file(const std::filesystem::path& path, Config& config) {
 
 } // namespace
 
-const std::vector<std::string>& served_versions() {
-    static const std::vector<std::string> versions{"0.1.0", "0.2.0", "0.3.0", "0.3.1",
-                                                   "0.4.0", "1.0.0", "1.1.0"};
-    return versions;
-}
-
-std::string read_version(const json::Field& document) {
-    const auto field = document.find("cniVersion");
-    const std::string version = field ? field->string() : served_versions().front();
-    if (std::ranges::find(served_versions(), version) == served_versions().end()) {
-        std::string list;
-        for (const std::string& served : served_versions())
-            list += (list.empty() ? "" : ", ") + served;
-        throw VersionError("cniVersion: " + field->shown() + " is not served; use one of " + list);
-    }
-    return version;
-}
-
 Identity read_identity(const json::Field& document) {
-    return {.network = read_name(document),
+    return {.network = cni::read_network(document, longest_network),
             .state_dir = path_or(document, "stateDir", default_state_dir),
             .owns_mesh = document.find("nodes").has_value()};
 }
 
-LogSettings read_log(const json::Field& document) {
-    LogSettings log;
-    if (const auto file = document.find("logFile"); file && !file->string().empty())
-        log.file = read_path(*file, "/var/log/ipip-cni.log");
-    if (const auto level = document.find("logLevel")) {
-        log.level = level->string();
-        constexpr std::array<std::string_view, 6> levels{"trace",   "debug", "info",
-                                                         "warning", "error", "off"};
-        if (std::ranges::find(levels, log.level) == levels.end())
-            level->fail(level->shown() +
-                        " is unknown; use trace, debug, info, warning, error or off");
-    }
-    return log;
+std::optional<json::Field> read_delegate(const json::Field& document) {
+    const auto ipam = document.find("ipam");
+    const auto type = ipam ? ipam->find("type") : std::nullopt;
+    return type && type->string() != "ipip-ipam" ? type : std::nullopt;
 }
 
-Config read_config(const json::Field& document) {
-    Config config{.cni_version = read_version(document),
+Config read_config(const cni::Call& call) {
+    const json::Field& document = call.config;
+    Config config{.cni_version = call.version,
                   .identity = read_identity(document),
                   .settings = read_settings(document),
                   .nodes = {},
                   .node_name = {},
                   .dns = read_dns(document),
-                  .requested = {},
                   .mac = {},
-                  .log = read_log(document),
+                  .requested = ipam_plugin::read_requested(document, call.environment),
+                  .sets = {},
+                  .routes = {},
+                  .previous = cni::read_previous(document, call.version),
                   .unknown_keys = find_unknown(document)};
     if (const auto name = document.find("nodeName"))
         config.node_name = name->string();
     if (const auto type = document.find("type"))
         type->string();
     const auto nodes_file = path_or(document, "nodesFile", default_nodes_file);
-    check_ipam(document);
+    if (!read_delegate(document)) { // whose keys only the delegate knows
+        config.sets = ipam_plugin::read_ranges(document);
+        config.routes = ipam_plugin::read_routes(document);
+        if (config.dns.is_null())
+            config.dns = ipam_plugin::read_resolv_conf(document);
+    }
     read_runtime_config(document, config);
     if (const auto nodes = document.find("nodes"))
         config.nodes = mesh::read_nodes(*nodes);

@@ -1,6 +1,10 @@
 #pragma once
 
+#include "cni/log.h"
+#include "cni/result.h"
+#include "cni/run.h"
 #include "ip/mac.h"
+#include "ipam_plugin/config.h"
 #include "mesh/reconcile.h"
 #include "json/field.h"
 
@@ -12,24 +16,11 @@
 
 namespace plugin {
 
-/// The network configuration wants a version of the specification that this plugin does not know.
-class VersionError : public std::runtime_error {
-  public:
-    using std::runtime_error::runtime_error;
-};
-
 /// The nodes file is not there yet or is being replaced.
 class NotReady : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
 };
-
-/// The versions of the CNI specification that are served, oldest first.
-const std::vector<std::string>& served_versions();
-
-/// `cniVersion`, which is "0.1.0" where it is missing (specification 0.2.0). Throws VersionError,
-/// json::FieldError.
-std::string read_version(const json::Field& document);
 
 /// What every verb needs: enough to find a pod's leavings, and no more, so that a
 /// configuration that has become wrong does not keep pods from being deleted.
@@ -41,13 +32,9 @@ struct Identity {
 /// Throws json::FieldError.
 Identity read_identity(const json::Field& document);
 
-/// Where the log goes, and how much of it.
-struct LogSettings {
-    std::string file; ///< empty: standard error
-    std::string level = "info";
-};
-/// Throws json::FieldError.
-LogSettings read_log(const json::Field& document);
+/// The type of IPAM plugin that the configuration delegates to; none for the own module. Throws
+/// json::FieldError.
+std::optional<json::Field> read_delegate(const json::Field& document);
 
 /// The whole network configuration, checked.
 struct Config {
@@ -56,15 +43,16 @@ struct Config {
     mesh::Settings settings;
     std::vector<mesh::Node> nodes;
     std::optional<std::string> node_name;
-    json::Value dns;                    ///< as it goes into the result; null: none
-    std::vector<ip::Address> requested; ///< addresses asked for by the runtime
-    std::optional<ip::Mac> mac;         ///< likewise
-    LogSettings log;
-    std::vector<std::string> unknown_keys; ///< to be warned of
+    json::Value dns;                          ///< as it goes into the result; null: none
+    std::optional<ip::Mac> mac;               ///< asked for by the runtime
+    std::vector<ip::Address> requested;       ///< likewise
+    std::vector<ipam_plugin::SubnetSet> sets; ///< none: the node's pod CIDRs
+    std::vector<cni::Result::Route> routes;   ///< none: the default route of each family
+    std::optional<cni::Result> previous;      ///< of the plugins before this one in the chain
+    std::vector<std::string> unknown_keys;    ///< to be warned of
 };
 
-/// Throws json::FieldError and json::UnsupportedError, which name key, value and mend,
-/// VersionError, NotReady.
-Config read_config(const json::Field& document);
+/// Throws json::FieldError and json::UnsupportedError, which name key, value and mend, NotReady.
+Config read_config(const cni::Call& call);
 
 } // namespace plugin

@@ -1,18 +1,44 @@
+#include "cni/error.h"
+#include "cni/log.h"
 #include "netlink/pod_link.h"
+#include "plugin/address_source.h"
+#include "plugin/attachment.h"
 #include "plugin/names.h"
 #include "plugin/retire.h"
 #include "plugin/verbs.h"
 
 namespace plugin {
 
-void del(const Environment& environment, const Identity& identity) {
+namespace {
+
+/// Where the pod still is, nothing of its further link stays in it. It may be gone at any time.
+void clean_pod(const cni::Environment& environment, const std::vector<ip::Address>& addresses) {
+    if (!environment.netns || addresses.empty())
+        return;
+    try {
+        netlink::Pod pod(open_pod(environment));
+        netlink::forget_own_table(pod, addresses);
+    } catch (const cni::EnvironmentError&) {
+        return;
+    }
+}
+
+} // namespace
+
+void del(const cni::Call& call, const Identity& identity) {
+    const ipam::Owner owner = owner_of(call.environment, identity);
     netlink::Socket host;
-    netlink::detach(
-        host, host_link_name(identity.network, environment.container_id, environment.interface));
-    // After the link: an address must not be given out again while its route still stands.
     ipam::Store store(identity.state_dir);
-    store.release({identity.network, environment.container_id, environment.interface});
-    retire_mesh_if_unused(identity, store);
+    cni::Failures failures;
+    const auto addresses = store.find(owner);
+    if (read_delegate(call.config)) // while the link is there: a DHCP client says good-bye over it
+        failures.attempt([&] { make_address_source(call, store, host)->give_back(owner); });
+    netlink::detach(host, host_link_name(owner.network, owner.container, owner.interface));
+    // After the link: an address must not be given out again while its route still stands.
+    failures.attempt([&] { store.release(owner); });
+    failures.attempt([&] { clean_pod(call.environment, addresses); });
+    failures.attempt([&] { retire_mesh_if_unused(identity, store); });
+    failures.report();
 }
 
 } // namespace plugin

@@ -1,18 +1,13 @@
 #pragma once
 
+#include "cni/error.h"
+
 #include <exception>
 #include <string>
 
 namespace plugin {
 
-/// An error as the specification's section "Error" has it.
-struct CniError {
-    unsigned code;
-    std::string message;
-};
-
-/// The runtime asked for something that the pod does not allow: an interface that is there
-/// already, the host's own namespace. Each of these becomes an error of its own code.
+/// The pod has an interface of the wanted name already.
 class AlreadyAttached : public std::exception {
   public:
     explicit AlreadyAttached(std::string sentence) : sentence_(std::move(sentence)) {}
@@ -22,13 +17,9 @@ class AlreadyAttached : public std::exception {
     std::string sentence_;
 };
 
-/// The one table from exceptions to codes. Codes below 100 are the specification's; ours:
-/// 100 the kernel refused, 101 no address is free, 102 the address that was asked for cannot be
-/// had, 103 something that is not ours is in the way, 104 the kernel has no ipip tunnels, 105 the
-/// interface is there already.
-CniError to_cni_error(const std::exception& exception);
-
-/// The document that goes to standard output; `version` is the configuration's, if it got so far.
-std::string to_json(const CniError& error, const std::string& version);
+/// The one table from exceptions to codes, over those of cni and ipam_plugin. Codes below 100 are
+/// the specification's; ours: 100 the kernel refused, 103 something that is not ours is in the way,
+/// 104 the kernel has no ipip tunnels, 105 the interface is there already.
+cni::Error describe(const std::exception& exception);
 
 } // namespace plugin

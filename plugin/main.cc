@@ -1,10 +1,6 @@
-#include "plugin/run.h"
-
-#include <cstdlib>
-#include <iostream>
+#include "plugin/program.h"
 
 int main() {
-    std::ios::sync_with_stdio(false);
-    return plugin::run([](const char* name) -> const char* { return std::getenv(name); }, std::cin,
-                       std::cout);
+    plugin::Program program;
+    return cni::run(program);
 }

@@ -9,9 +9,12 @@ static Hash attachment(const std::string& network, const std::string& container,
     return Hash().add(network).add(container).add(interface);
 }
 
+constexpr std::string_view prefix = "veth";
+constexpr unsigned digits = 11;
+
 std::string host_link_name(const std::string& network, const std::string& container,
                            const std::string& interface) {
-    return "veth" + attachment(network, container, interface).hex(11);
+    return std::string(prefix) + attachment(network, container, interface).hex(digits);
 }
 
 ip::Mac link_mac(const std::string& network, const std::string& container,
@@ -25,7 +28,7 @@ ip::Mac link_mac(const std::string& network, const std::string& container,
     return mac;
 }
 
-std::string host_link_alias(const std::string& network, const Environment& environment) {
+std::string host_link_alias(const std::string& network, const cni::Environment& environment) {
     const auto arg = [&](const char* key) {
         const auto found = environment.args.find(key);
         return found == environment.args.end() ? std::string() : found->second;
@@ -38,6 +41,12 @@ std::string host_link_alias(const std::string& network, const Environment& envir
     constexpr std::size_t longest = 255; // IFALIASZ with its terminator
     alias.resize(std::min(alias.size(), longest));
     return alias;
+}
+
+bool is_host_link(const std::string& network, const std::string& name, const std::string& alias) {
+    return name.size() == prefix.size() + digits && name.starts_with(prefix) &&
+           name.find_first_not_of("0123456789abcdef", prefix.size()) == std::string::npos &&
+           alias.starts_with(network + ": ");
 }
 
 } // namespace plugin

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "cni/environment.h"
 #include "ip/mac.h"
-#include "plugin/environment.h"
 
 #include <string>
 
@@ -23,6 +23,9 @@ ip::Mac link_mac(const std::string& network, const std::string& container,
 
 /// The host end's alias, for people: "podnet: default/web-0 eth0", or with the container's ID where
 /// the runtime does not name the pod.
-std::string host_link_alias(const std::string& network, const Environment& environment);
+std::string host_link_alias(const std::string& network, const cni::Environment& environment);
+
+/// Whether a device with this name and alias is the host end of a pod of `network`.
+bool is_host_link(const std::string& network, const std::string& name, const std::string& alias);
 
 } // namespace plugin

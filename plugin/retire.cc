@@ -1,7 +1,7 @@
 #include "plugin/retire.h"
 
+#include "cni/log.h"
 #include "mesh/standing.h"
-#include "plugin/log.h"
 
 namespace plugin {
 
@@ -14,7 +14,7 @@ void retire_mesh_if_unused(const Identity& identity, const ipam::Store& store) {
     netlink::Socket route;
     for (const std::string& line :
          mesh::retire(route, identity.network, identity.state_dir, unused))
-        log_info(line);
+        cni::log_info(line);
 }
 
 } // namespace plugin

@@ -1,3 +1,4 @@
+#include "cni/version.h"
 #include "plugin/config.h"
 #include "plugin/error.h"
 #include "test/fuzz/expect.h"
@@ -39,11 +40,10 @@ void expect_sound(const std::vector<mesh::Node>& nodes) {
 }
 
 void expect_told(const std::exception& error) {
-    const plugin::CniError told = plugin::to_cni_error(error);
+    const cni::Error told = plugin::describe(error);
     expect(told.code != 99, "the error has a code of its own: " + told.message);
     expect(!told.message.empty() && told.message.size() < 1000, "the message can be read");
-    expect(json::parse(plugin::to_json(told, "1.1.0")).at("code") == told.code,
-           "the error is JSON");
+    expect(json::parse(cni::to_json(told, "1.1.0")).at("code") == told.code, "the error is JSON");
 }
 
 } // namespace
@@ -54,7 +54,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (document.is_object()) // a fuzzer that opens files is none to run on one's machine
             document["nodesFile"] = "/nowhere/nodes.json";
         const json::Field field(document);
-        const plugin::Config config = plugin::read_config(field);
+        const cni::Environment environment{cni::Verb::add, {}, {}, {}, {}, {}, {}};
+        const plugin::Config config =
+            plugin::read_config({environment, field, cni::read_version(field)});
         expect(plugin::read_identity(field).network == config.identity.network,
                "DEL finds the same");
         expect(config.settings.ttl > 0, "packets live");
@@ -63,7 +65,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         expect_told(error);
     } catch (const json::FieldError& error) {
         expect_told(error);
-    } catch (const plugin::VersionError& error) {
+    } catch (const cni::VersionError& error) {
         expect_told(error);
     } catch (const plugin::NotReady& error) {
         expect_told(error);

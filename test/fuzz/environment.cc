@@ -1,4 +1,4 @@
-#include "plugin/environment.h"
+#include "cni/environment.h"
 #include "plugin/names.h"
 #include "test/fuzz/expect.h"
 
@@ -12,7 +12,8 @@
 
 namespace {
 
-constexpr std::array names{"CNI_COMMAND", "CNI_CONTAINERID", "CNI_IFNAME", "CNI_NETNS", "CNI_ARGS"};
+constexpr std::array names{"CNI_COMMAND", "CNI_CONTAINERID", "CNI_IFNAME",
+                           "CNI_NETNS",   "CNI_ARGS",        "CNI_PATH"};
 std::array<std::string, names.size()> values;
 
 const char* get(const char* name) {
@@ -35,8 +36,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         rest.remove_prefix(std::min(rest.size(), value.size() + 1));
     }
     try {
-        const plugin::Environment environment = plugin::read_environment(get);
-        if (environment.verb == plugin::Verb::version)
+        const cni::Environment environment = cni::read_environment(get);
+        using cni::Verb;
+        if (environment.verb == Verb::version || environment.verb == Verb::gc ||
+            environment.verb == Verb::status)
             return 0;
         expect(!environment.container_id.empty() && environment.container_id.size() <= 240 &&
                    is_printable(environment.container_id) &&
@@ -46,10 +49,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                    is_printable(environment.interface) &&
                    environment.interface.find_first_of("/:% ") == std::string::npos,
                "an interface name is one for the kernel");
-        expect(environment.netns || environment.verb == plugin::Verb::del,
-               "an ADD has a namespace");
+        expect(environment.netns || environment.verb == cni::Verb::del, "an ADD has a namespace");
         expect(plugin::host_link_alias("podnet", environment).size() <= 255, "an alias fits");
-    } catch (const plugin::EnvironmentError& error) {
+    } catch (const cni::EnvironmentError& error) {
         const std::string_view message = error.what();
         expect(message.starts_with("CNI_"), "the message names the variable");
         expect(message.size() < 400 && is_printable(error.what()), "the message can be shown");

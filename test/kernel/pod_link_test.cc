@@ -2,6 +2,7 @@
 
 #include "netlink/error.h"
 #include "netlink/route.h"
+#include "netlink/rule.h"
 #include "test/kernel/scene.h"
 #include "test/kernel/udp.h"
 
@@ -18,6 +19,8 @@ using scene::Namespace;
 using scene::Udp;
 using testing::AllOf;
 using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
 using testing::IsSupersetOf;
 using testing::Not;
 
@@ -43,12 +46,14 @@ class PodLinkTest : public testing::Test {
                 .pod_mac = ip::Mac::parse("0a:58:0a:0a:64:02"),
                 .mtu = 1480,
                 .addresses = {Address::parse("10.10.100.11")},
-                .gateways = {Address::parse("10.10.100.10")}};
+                .gateways = {Address::parse("10.10.100.10")},
+                .routes = {{.destination = ip::Cidr::parse("0.0.0.0/0")}}};
     }
     static PodLink dual_stack_link() {
         PodLink both = link();
         both.addresses.push_back(Address::parse("fd00:10::11"));
         both.gateways.push_back(Address::parse("fd00:10::10"));
+        both.routes.push_back({.destination = ip::Cidr::parse("::/0")});
         return both;
     }
 
@@ -58,7 +63,7 @@ class PodLinkTest : public testing::Test {
         const Json pod_before = pod_.state();
         int number = 0;
         try {
-            attach(socket_, pod_space_, wanted);
+            attach(socket_, target_, wanted);
         } catch (const Error& error) {
             number = error.number();
         }
@@ -87,11 +92,11 @@ class PodLinkTest : public testing::Test {
     Namespace pod_;
     scene::Visit inside_{host_};
     Socket socket_;
-    Netns pod_space_ = Netns::open(pod_.path());
+    Pod target_{Netns::open(pod_.path())};
 };
 
 TEST_F(PodLinkTest, TheHostHasTheEndAndTheRouteToThePod) {
-    attach(socket_, pod_space_, link());
+    attach(socket_, target_, link());
     const Json end = device(host_, "veth0123456789a");
     EXPECT_EQ(end.at("ifalias"), "podnet: default/web eth0");
     EXPECT_EQ(end.at("address"), "0a:58:0a:0a:64:01");
@@ -106,7 +111,7 @@ TEST_F(PodLinkTest, TheHostHasTheEndAndTheRouteToThePod) {
 }
 
 TEST_F(PodLinkTest, ThePodHasItsAddressAndAllElseLeadsThroughItsNode) {
-    attach(socket_, pod_space_, link());
+    attach(socket_, target_, link());
     const Json end = device(pod_, "eth0");
     EXPECT_EQ(end.at("address"), "0a:58:0a:0a:64:02");
     EXPECT_EQ(end.at("mtu"), 1480);
@@ -121,14 +126,16 @@ TEST_F(PodLinkTest, ThePodHasItsAddressAndAllElseLeadsThroughItsNode) {
     EXPECT_EQ(addresses[0].at("scope"), "global");
     EXPECT_EQ(shown.at(1), Json::parse(R"([{
         "dst": "10.10.100.10", "lladdr": "0a:58:0a:0a:64:01", "state": ["PERMANENT"]}])"));
-    EXPECT_EQ(routes(pod_), Json::parse(R"([{
-        "type": "unicast", "dst": "default", "gateway": "10.10.100.10", "dev": "eth0",
-        "table": "main", "protocol": "94", "scope": "global", "flags": ["onlink"]}])"));
+    EXPECT_EQ(routes(pod_), Json::parse(R"([
+        {"type": "unicast", "dst": "default", "gateway": "10.10.100.10", "dev": "eth0",
+         "table": "main", "protocol": "94", "scope": "global", "flags": ["onlink"]},
+        {"type": "unicast", "dst": "10.10.100.10", "dev": "eth0",
+         "table": "main", "protocol": "94", "scope": "link", "flags": []}])"));
 }
 
 TEST_F(PodLinkTest, NothingElseOfTheHostIsTouched) {
     const Json before = host_.state();
-    attach(socket_, pod_space_, link());
+    attach(socket_, target_, link());
     Json after = host_.state();
     EXPECT_EQ(after.at("sysctls").at("all/forwarding"), "0");
     EXPECT_EQ(after.at("sysctls").at("u0/forwarding"), "0");
@@ -140,14 +147,14 @@ TEST_F(PodLinkTest, NothingElseOfTheHostIsTouched) {
 }
 
 TEST_F(PodLinkTest, HostAndPodReachEachOther) {
-    attach(socket_, pod_space_, link());
+    attach(socket_, target_, link());
     EXPECT_EQ(ping(host_, "10.10.100.11"), 0);
     EXPECT_EQ(ping(pod_, "10.10.100.10"), 0);
     EXPECT_EQ(ping(pod_, "10.0.0.1"), 0);
 }
 
 TEST_F(PodLinkTest, ThePodSeesTheHostWithItsEndpointsAddress) {
-    attach(socket_, pod_space_, link());
+    attach(socket_, target_, link());
     const Udp in_pod(pod_, "10.10.100.11");
     const Udp on_host(host_);
     on_host.send("10.10.100.11", in_pod.port(), "hello");
@@ -155,7 +162,7 @@ TEST_F(PodLinkTest, ThePodSeesTheHostWithItsEndpointsAddress) {
 }
 
 TEST_F(PodLinkTest, WhatThePodSendsFromAnAddressNotItsOwnIsDropped) {
-    attach(socket_, pod_space_, link());
+    attach(socket_, target_, link());
     pod_.ip("address add 10.10.100.99/32 dev lo\n");
     const Udp on_host(host_, "10.10.100.10");
     Udp(pod_, "10.10.100.99").send("10.10.100.10", on_host.port(), "forged");
@@ -166,7 +173,7 @@ TEST_F(PodLinkTest, WhatThePodSendsFromAnAddressNotItsOwnIsDropped) {
 TEST_F(PodLinkTest, TheSourceCheckCanBeOff) {
     PodLink unchecked = link();
     unchecked.check_source = false;
-    attach(socket_, pod_space_, unchecked);
+    attach(socket_, target_, unchecked);
     EXPECT_EQ(host_.sysctl("net/ipv4/conf/veth0123456789a/rp_filter"), "0");
     pod_.ip("address add 10.10.100.99/32 dev lo\n");
     const Udp on_host(host_, "10.10.100.10");
@@ -176,19 +183,20 @@ TEST_F(PodLinkTest, TheSourceCheckCanBeOff) {
 
 TEST_F(PodLinkTest, TwoPodsReachEachOtherThroughTheirNode) {
     const Namespace second_pod;
-    attach(socket_, pod_space_, link());
+    attach(socket_, target_, link());
     PodLink second = link();
     second.host_name = "veth0123456789b";
     second.addresses = {Address::parse("10.10.100.12")};
     second.host_mac = ip::Mac::parse("0a:58:0a:0a:64:03");
     second.pod_mac = ip::Mac::parse("0a:58:0a:0a:64:04");
-    attach(socket_, Netns::open(second_pod.path()), second);
+    Pod second_target(Netns::open(second_pod.path()));
+    attach(socket_, second_target, second);
     EXPECT_EQ(ping(pod_, "10.10.100.12"), 0);
     EXPECT_EQ(ping(second_pod, "10.10.100.11"), 0);
 }
 
 TEST_F(PodLinkTest, BothFamiliesAreWiredAlike) {
-    attach(socket_, pod_space_, dual_stack_link());
+    attach(socket_, target_, dual_stack_link());
     EXPECT_FALSE(scene::find(routes(host_), "dst", "10.10.100.11").is_null());
     const Json host_route = scene::find(routes(host_), "dst", "fd00:10::11");
     EXPECT_EQ(host_route.value("dev", ""), "veth0123456789a");
@@ -215,8 +223,8 @@ TEST_F(PodLinkTest, DetachLeavesNothingAndMayComeTwice) {
         host_before = host_.state();
     const Json pod_before = pod_.state();
     for (const PodLink& wanted : {link(), dual_stack_link()}) {
-        attach(socket_, pod_space_, wanted);
-        EXPECT_TRUE(has_link(*std::make_unique<Socket>(pod_space_.socket()), "eth0"));
+        attach(socket_, target_, wanted);
+        EXPECT_TRUE(look_at_pod(target_, "eth0").has_link);
         EXPECT_TRUE(detach(socket_, wanted.host_name));
         EXPECT_EQ(host_.state(), host_before);
         EXPECT_EQ(pod_.state(), pod_before);
@@ -228,7 +236,8 @@ TEST_F(PodLinkTest, DetachNeedsNothingOfThePod) {
     const Json before = host_.state();
     {
         const Namespace gone;
-        attach(socket_, Netns::open(gone.path()), link());
+        Pod target(Netns::open(gone.path()));
+        attach(socket_, target, link());
     }
     detach(socket_, "veth0123456789a"); // unless the kernel was faster: the pod's end its namespace
     EXPECT_EQ(host_.state(), before);
@@ -269,14 +278,64 @@ TEST_F(PodLinkTest, CanBeAttachedAgainAfterAFailure) {
     PodLink wanted = link();
     wanted.gateways = {Address::parse("10.10.100.77")};
     EXPECT_EQ(failure(wanted), EINVAL);
-    attach(socket_, pod_space_, link());
+    attach(socket_, target_, link());
     EXPECT_EQ(ping(pod_, "10.10.100.10"), 0);
 }
 
-TEST_F(PodLinkTest, SeesWhichInterfacesThePodHas) {
-    Socket pod = pod_space_.socket();
-    EXPECT_TRUE(has_link(pod, "lo"));
-    EXPECT_FALSE(has_link(pod, "eth0"));
+TEST_F(PodLinkTest, SeesWhichInterfacesAndDefaultRoutesThePodHas) {
+    EXPECT_TRUE(look_at_pod(target_, "lo").has_link);
+    EXPECT_FALSE(look_at_pod(target_, "eth0").has_link);
+    EXPECT_THAT(look_at_pod(target_, "eth0").default_routes, IsEmpty());
+    attach(socket_, target_, link());
+    EXPECT_THAT(look_at_pod(target_, "net1").default_routes, ElementsAre(ip::Family::v4));
+}
+
+TEST_F(PodLinkTest, CanBeAttachedBeforeItsAddressesAreKnown) {
+    PodLink bare = link();
+    bare.addresses = {};
+    bare.gateways = {};
+    bare.routes = {};
+    const PodEnds ends = attach(socket_, target_, bare);
+    EXPECT_THAT(device(pod_, "eth0").at("flags"), Contains("UP"));
+    assign(socket_, target_, link(), ends);
+    EXPECT_EQ(ping(host_, "10.10.100.11"), 0);
+    EXPECT_EQ(ping(pod_, "10.0.0.1"), 0);
+}
+
+TEST_F(PodLinkTest, ASecondOneAnswersOverItselfAndLeavesTheRestToTheFirst) {
+    attach(socket_, target_, link());
+    const Json before = pod_.state();
+    PodLink second = link();
+    second.host_name = "veth0123456789b";
+    second.pod_name = "net1";
+    second.addresses = {Address::parse("10.10.100.12")};
+    second.host_mac = ip::Mac::parse("0a:58:0a:0a:64:03");
+    second.pod_mac = ip::Mac::parse("0a:58:0a:0a:64:04");
+    second.own_table = true;
+    const PodEnds ends = attach(socket_, target_, second);
+    EXPECT_THAT(dump_own_rules(target_.socket(), ip::Family::v4),
+                ElementsAre(Rule{Address::parse("10.10.100.12"), own_table(ends)}));
+    EXPECT_EQ(ping(host_, "10.10.100.12"), 0) << "with the source check on";
+    EXPECT_EQ(ping(host_, "10.10.100.11"), 0);
+    EXPECT_EQ(pod_.run("ping -n -c 1 -W 10 -I 10.10.100.12 10.0.0.1").status, 0);
+    EXPECT_EQ(ping(pod_, "10.0.0.1"), 0);
+    detach(socket_, second.host_name);
+    forget_own_table(target_, second.addresses);
+    EXPECT_EQ(pod_.state(), before);
+}
+
+TEST_F(PodLinkTest, GetsTheRoutesThatItIsTold) {
+    PodLink wanted = link();
+    wanted.routes = {{.destination = ip::Cidr::parse("10.0.0.0/8"), .mtu = 1300, .advmss = 1200},
+                     {.destination = ip::Cidr::parse("192.0.2.0/24"), .metric = 7, .table = 9}};
+    attach(socket_, target_, wanted);
+    const Json own = routes(pod_);
+    EXPECT_TRUE(scene::find(own, "dst", "default").is_null());
+    const Json first = scene::find(own, "dst", "10.0.0.0/8");
+    EXPECT_EQ(first.at("metrics"), Json::parse(R"([{"mtu": 1300, "advmss": 1200}])"));
+    const Json second = scene::find(own, "dst", "192.0.2.0/24");
+    EXPECT_EQ(second.at("metric"), 7);
+    EXPECT_EQ(second.at("table"), "9");
 }
 
 } // namespace

@@ -213,7 +213,7 @@ TEST_F(RouteTest, FindsTheEntryAndNotTheAddressAskedFor) {
                                    .source = Address::parse("10.10.100.10"),
                                    .protocol = own_protocol}));
     EXPECT_THAT(found->links, ElementsAre(u1_));
-    EXPECT_EQ(found->mtu, 0U);
+    EXPECT_EQ(found->route.mtu, 0U);
     EXPECT_EQ(entry("10.10.1.1")->route.destination, Cidr::parse("10.10.0.0/16"));
 }
 
@@ -245,8 +245,8 @@ TEST_F(RouteTest, FindsTheDevicesOfNexthopObjects) {
 TEST_F(RouteTest, FindsTheMtuOfTheRoute) {
     host_.ip("route add 192.0.2.0/24 via 172.16.5.1 mtu 1400\n"
              "route add 192.0.3.0/24 via 172.16.5.1 mtu lock 1300\n");
-    EXPECT_EQ(entry("192.0.2.1")->mtu, 1400U);
-    EXPECT_EQ(entry("192.0.3.1")->mtu, 1300U);
+    EXPECT_EQ(entry("192.0.2.1")->route.mtu, 1400U);
+    EXPECT_EQ(entry("192.0.3.1")->route.mtu, 1300U);
 }
 
 TEST_F(RouteTest, FindsIpv6Routes) {

@@ -146,6 +146,8 @@ TEST_F(Mesh, PutsProtocol4OnTheWireWithThePodsPacketInside) {
                                     [&] { EXPECT_TRUE(reaches(pods[0]->net, addresses[1])); });
     bool seen = false;
     for (const auto& packet : packets) {
+        if (packet.at(16) >= 224) // multicast: a bridge joins groups of its own by IGMP
+            continue;
         ASSERT_EQ(packet.at(9), IPPROTO_IPIP) << "only tunnelled packets pass between the hosts";
         seen = seen ||
                (address_at(packet, 12) == "172.16.5.126" &&

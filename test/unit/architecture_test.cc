@@ -25,7 +25,9 @@ const std::map<std::string, std::set<std::string>> below{
     {"ipam", {"hash", "ip"}},
     {"netlink", {"hash", "ip"}},
     {"mesh", {"hash", "ip", "json", "ipam", "netlink"}},
-    {"plugin", {"hash", "ip", "json", "ipam", "netlink", "mesh"}},
+    {"cni", {"ip", "json"}},
+    {"ipam_plugin", {"ip", "json", "ipam", "netlink", "cni"}},
+    {"plugin", {"hash", "ip", "json", "ipam", "netlink", "mesh", "cni", "ipam_plugin"}},
     {"agent", {"hash", "ip", "json", "ipam", "netlink", "mesh"}},
     {"ctl", {"hash", "ip", "json", "ipam", "netlink", "mesh"}},
 };

@@ -1,6 +1,6 @@
 #include "test/unit/plugin_call.h"
 
-#include "plugin/run.h"
+#include "plugin/program.h"
 
 #include <gtest/gtest.h>
 
@@ -57,7 +57,8 @@ Outcome call(const Variables& variables, const std::string& input) {
     std::istringstream in(input);
     std::ostringstream out;
     testing::internal::CaptureStderr();
-    const int status = run(environment_of(variables), in, out);
+    Program program;
+    const int status = cni::run(program, environment_of(variables), in, out);
     return {status, out.str(), testing::internal::GetCapturedStderr()};
 }
 

@@ -1,5 +1,6 @@
 #include "plugin/config.h"
 
+#include "cni/version.h"
 #include "test/unit/plugin_call.h"
 
 #include <gmock/gmock.h>
@@ -19,7 +20,9 @@ using testing::StartsWith;
 using testing::UnorderedElementsAre;
 
 Config read_document(const json::Value& document) {
-    return read_config(json::Field(document));
+    const cni::Environment environment{cni::Verb::add, {}, {}, {}, {}, {}, {}};
+    const json::Field config(document);
+    return read_config({environment, config, cni::read_version(config)});
 }
 
 Config read(const std::string& replacements) {
@@ -41,8 +44,6 @@ TEST(Config, HasItsDefaults) {
     EXPECT_TRUE(config.dns.is_null());
     EXPECT_THAT(config.requested, IsEmpty());
     EXPECT_EQ(config.mac, std::nullopt);
-    EXPECT_EQ(config.log.file, "");
-    EXPECT_EQ(config.log.level, "info");
     EXPECT_THAT(config.unknown_keys, IsEmpty());
     EXPECT_EQ(read(R"({"stateDir": null})").identity.state_dir, "/run/ipip-cni");
 }
@@ -63,8 +64,6 @@ TEST(Config, TakesEveryKeyOfTheContract) {
     EXPECT_EQ(config.dns,
               json::parse(R"({"nameservers": ["10.96.0.10"], "domain": "a", "search": ["b"],
                                           "options": ["c"]})"));
-    EXPECT_EQ(config.log.file, "/var/log/ipip.log");
-    EXPECT_EQ(config.log.level, "debug");
     EXPECT_THAT(config.unknown_keys, IsEmpty());
 }
 
@@ -133,10 +132,14 @@ TEST(Config, IsRefusedByKeyValueAndMend) {
         {R"({"sourceCheck": "no"})", 7, R"(sourceCheck: "no")", "is not true or false"},
         {R"({"ipam": "ipip-ipam"})", 7, R"(ipam: "ipip-ipam")", "is not an object"},
         {R"({"ipam": {"type": 5}})", 7, "ipam.type: 5", "is not a string"},
-        {R"({"ipam": {"type": "host-local"}})", 2, R"(ipam.type: "host-local")",
-         R"(use "ipip-ipam")"},
-        {R"({"ipam": {"subnet": "10.0.0.0/8"}})", 2, R"(ipam.subnet: "10.0.0.0/8")",
-         "the node's podCIDRs"},
+        {R"({"ipam": {"subnet": "10.0.0.1/8"}})", 7, R"(ipam.subnet: )", "10.0.0.0/8"},
+        {R"({"ipam": {"ranges": {}}})", 7, "ipam.ranges: {}", "is not a list"},
+        {R"({"ipam": {"routes": [{"dst": 5}]}})", 7, "ipam.routes[0].dst: 5", "is not a string"},
+        {R"({"prevResult": "x"})", 7, "prevResult: \"x\"", "is not an object"},
+        {R"({"prevResult": {"cniVersion": "1.0.0"}})", 7, R"(prevResult.cniVersion: "1.0.0")",
+         "a runtime converts the result"},
+        {R"({"prevResult": {"cniVersion": "1.1.0", "ips": {}}})", 7, "prevResult.ips: {}",
+         "is not a list"},
         {R"({"dns": []})", 7, "dns: []", "is not an object"},
         {R"({"dns": {"nameservers": "10.96.0.10"}})", 7, R"(dns.nameservers: "10.96.0.10")",
          "a list"},
@@ -162,8 +165,8 @@ TEST(Config, IsRefusedByKeyValueAndMend) {
         {R"({"runtimeConfig": {"dns": {"servers": 5}}})", 7, "runtimeConfig.dns.servers: 5",
          "a list"},
         {R"({"runtimeConfig": {"ipRanges": 5}})", 7, "runtimeConfig.ipRanges: 5", "is not a list"},
-        {R"({"runtimeConfig": {"ipRanges": [[{"subnet": "10.0.0.0/8"}]]}})", 2,
-         R"(runtimeConfig.ipRanges: [[{"subnet":)", "the node's podCIDRs"},
+        {R"({"runtimeConfig": {"ipRanges": [[]]}})", 7,
+         "runtimeConfig.ipRanges[0]: ", "name a subnet"},
     };
     for (const auto& [replacements, code, beginning, rest] : table) {
         const Outcome outcome = call(add_variables(), configuration(replacements).dump());
@@ -185,10 +188,11 @@ TEST(Config, ThatIsNullIsNotGiven) {
 }
 
 TEST(Config, WarnsOfUnknownKeysByTheirPlace) {
-    json::Value document = configuration(R"({"mtuu": 1, "bridge": "cni0", "args": {"cni": {}}})");
+    json::Value document = configuration(R"({"mtuu": 1, "bridge": "cni0", "args": {"cni": {}},
+                                             "ipam": {"type": "ipip-ipam", "dataDir": "/x"}})");
     document["nodes"][1]["podCidrs"] = 5;
     EXPECT_THAT(read_document(document).unknown_keys,
-                UnorderedElementsAre("mtuu", "bridge", "nodes[1].podCidrs"));
+                UnorderedElementsAre("mtuu", "bridge", "ipam.dataDir", "nodes[1].podCidrs"));
 }
 
 TEST(Config, TakesWhatTheRuntimeAsksFor) {
@@ -209,9 +213,9 @@ TEST(Config, TakesWhatTheRuntimeAsksFor) {
 
 TEST(Config, OfVersionZeroOneMayLackItsVersion) {
     EXPECT_EQ(read(R"({"cniVersion": null})").cni_version, "0.1.0");
-    for (const std::string& version : served_versions())
+    for (const std::string& version : cni::served_versions())
         EXPECT_EQ(read("{\"cniVersion\": \"" + version + "\"}").cni_version, version);
-    EXPECT_THAT(served_versions(),
+    EXPECT_THAT(cni::served_versions(),
                 ElementsAre("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"));
 }
 

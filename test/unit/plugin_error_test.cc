@@ -1,10 +1,11 @@
 #include "plugin/error.h"
 
+#include "cni/environment.h"
+#include "cni/version.h"
 #include "ipam/error.h"
 #include "mesh/plan.h"
 #include "netlink/netns.h"
 #include "plugin/config.h"
-#include "plugin/environment.h"
 #include "json/field.h"
 
 #include <gmock/gmock.h>
@@ -21,13 +22,13 @@ using testing::HasSubstr;
 
 TEST(ErrorTable, HasACodeForEachKindOfException) {
     const auto check = [](unsigned code, const std::exception& exception) {
-        const CniError error = to_cni_error(exception);
+        const cni::Error error = describe(exception);
         EXPECT_EQ(error.code, code) << exception.what();
         EXPECT_EQ(error.message, exception.what());
     };
-    check(1, VersionError("version"));
+    check(1, cni::VersionError("version"));
     check(2, json::UnsupportedError("unsupported"));
-    check(4, EnvironmentError("environment"));
+    check(4, cni::EnvironmentError("environment"));
     check(5, ipam::StoreError("store"));
     check(5, std::system_error(ENOSPC, std::generic_category(), "stamp"));
     check(5, std::filesystem::filesystem_error("directory",
@@ -41,25 +42,42 @@ TEST(ErrorTable, HasACodeForEachKindOfException) {
     check(101, ipam::Exhausted("exhausted"));
     check(102, ipam::Unavailable("unavailable"));
     check(103, mesh::Conflict("conflict"));
-    check(104, mesh::NoTunnels("no tunnels"));
+    check(104, mesh::NoTunnels());
     check(105, AlreadyAttached("already attached"));
+    check(51, cni::Failure(cni::limited_connectivity, "what STATUS finds"));
 }
 
 TEST(ErrorTable, SaysWhoMayWhereThePermissionIsMissing) {
     for (const int number : {EPERM, EACCES}) {
-        EXPECT_THAT(to_cni_error(netlink::Error(number, "make the tunnel ipip-ac10057f")).message,
+        EXPECT_THAT(describe(netlink::Error(number, "make the tunnel ipip-ac10057f")).message,
                     EndsWith("; run the plugin as root, with CAP_NET_ADMIN and CAP_SYS_ADMIN"));
-        EXPECT_THAT(
-            to_cni_error(std::system_error(number, std::generic_category(), "stamp")).message,
-            HasSubstr("run the plugin as root"));
+        EXPECT_THAT(describe(std::system_error(number, std::generic_category(), "stamp")).message,
+                    HasSubstr("run the plugin as root"));
     }
 }
 
 TEST(ErrorTable, BecomesTheDocumentOfTheSpecification) {
-    const std::string text = to_json({.code = 7, .message = "mtu: \"\xff\" is\nnot"}, "0.4.0");
+    const std::string text = cni::to_json({.code = 7, .message = "mtu: \"\xff\" is\nnot"}, "0.4.0");
     EXPECT_EQ(
         json::parse(text),
         (json::Value{{"cniVersion", "0.4.0"}, {"code", 7}, {"msg", "mtu: \"\ufffd\" is\nnot"}}));
+}
+
+TEST(ErrorTable, HasRoomForMoreThanOneFailure) {
+    cni::Failures failures;
+    failures.attempt([] { throw std::runtime_error("first"); });
+    failures.attempt([] {});
+    EXPECT_THROW(failures.report(), std::runtime_error);
+    failures.attempt([] { throw std::runtime_error("second"); });
+    try {
+        failures.report();
+        ADD_FAILURE() << "nothing failed";
+    } catch (const cni::MoreFailures& more) {
+        EXPECT_THROW(std::rethrow_exception(more.first()), std::runtime_error);
+        EXPECT_EQ(more.others(), std::vector<std::string>{"second"});
+    }
+    EXPECT_EQ(json::parse(cni::to_json({.code = 5, .message = "a", .details = "b"}, "1.1.0")),
+              json::parse(R"({"cniVersion": "1.1.0", "code": 5, "msg": "a", "details": "b"})"));
 }
 
 } // namespace

@@ -54,11 +54,12 @@ TEST(LinkMac, DiffersAtTheTwoEnds) {
               link_mac("podnet", "c0ffee", "eth0", End::pod));
 }
 
-Environment environment_with(std::map<std::string, std::string> args) {
-    return {.verb = Verb::add,
+cni::Environment environment_with(std::map<std::string, std::string> args) {
+    return {.verb = cni::Verb::add,
             .container_id = "c0ffee",
             .interface = "eth0",
             .netns = {},
+            .path = {},
             .args = std::move(args),
             .requested = {}};
 }
@@ -78,6 +79,16 @@ TEST(LinkAlias, IsCutWhereTheKernelWouldRefuseIt) {
                                                     {"K8S_POD_NAME", std::string(300, 'x')}}));
     EXPECT_EQ(alias.size(), 255U);
     EXPECT_THAT(alias, StartsWith("podnet: default/xxx"));
+}
+
+TEST(HostLink, IsKnownByNameAndAlias) {
+    EXPECT_TRUE(is_host_link("podnet", "veth75670d19184", "podnet: c0ffee eth0"));
+    EXPECT_FALSE(is_host_link("podnet", "veth75670d19184", "othernet: c0ffee eth0"));
+    EXPECT_FALSE(is_host_link("podnet", "veth75670d19184", "podnet2: c0ffee eth0"));
+    EXPECT_FALSE(is_host_link("podnet", "veth75670d1918", "podnet: c0ffee eth0"));
+    EXPECT_FALSE(is_host_link("podnet", "veth75670d1918g", "podnet: c0ffee eth0"));
+    EXPECT_FALSE(is_host_link("podnet", "vetx75670d19184", "podnet: c0ffee eth0"));
+    EXPECT_FALSE(is_host_link("podnet", "veth75670d19184", ""));
 }
 
 } // namespace

@@ -6,8 +6,10 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <vector>
 
-namespace plugin {
+namespace cni {
 
 /// A CNI_ variable is missing or malformed. what() names variable, value and mend.
 class EnvironmentError : public std::runtime_error {
@@ -15,7 +17,10 @@ class EnvironmentError : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-enum class Verb { add, del, version };
+enum class Verb { add, del, check, gc, status, version };
+
+/// As CNI_COMMAND has it: "ADD".
+std::string_view name(Verb verb);
 
 /// The parameters that the runtime passes in the environment, CNI specification 1.1.0 section 2.
 /// Which of them are there depends on the verb; those that are have been checked.
@@ -24,6 +29,7 @@ struct Environment {
     std::string container_id;
     std::string interface;                   ///< the name that the pod's end gets
     std::optional<std::string> netns;        ///< path of the pod's namespace; DEL may lack it
+    std::vector<std::string> path;           ///< CNI_PATH: directories with plugins
     std::map<std::string, std::string> args; ///< CNI_ARGS
     std::optional<ip::Address> requested;    ///< the pod's address, from IP in CNI_ARGS
 };
@@ -31,4 +37,4 @@ struct Environment {
 /// `get` answers as getenv(3) does. Throws EnvironmentError.
 Environment read_environment(const char* (*get)(const char*));
 
-} // namespace plugin
+} // namespace cni

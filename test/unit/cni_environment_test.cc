@@ -1,12 +1,16 @@
-#include "plugin/environment.h"
+#include "cni/environment.h"
 
 #include "test/unit/plugin_call.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace plugin {
+namespace cni {
 namespace {
+
+using plugin::add_variables;
+using plugin::environment_of;
+using plugin::Variables;
 
 using testing::AllOf;
 using testing::ElementsAre;
@@ -52,7 +56,7 @@ TEST(Environment, NeedsEachOfItsVariables) {
     const struct {
         const char* name;
         const char* mend;
-    } table[] = {{"CNI_COMMAND", "set it to ADD, DEL or VERSION"},
+    } table[] = {{"CNI_COMMAND", "set it to ADD, DEL, CHECK, GC, STATUS or VERSION"},
                  {"CNI_CONTAINERID", "set it to the container's unique identifier"},
                  {"CNI_IFNAME", "set it to the interface's name in the pod, such as eth0"},
                  {"CNI_NETNS", "set it to the path of the pod's network namespace"}};
@@ -68,7 +72,8 @@ TEST(Environment, NeedsEachOfItsVariables) {
 TEST(Environment, TakesNoCommandButItsOwn) {
     for (const char* command : {"add", "ADD ", "UPDATE", "ADD\n", "GC2"})
         EXPECT_THAT(refused({{"CNI_COMMAND", command}}),
-                    AllOf(StartsWith("CNI_COMMAND: \""), HasSubstr("is not ADD, DEL or VERSION")));
+                    AllOf(StartsWith("CNI_COMMAND: \""),
+                          HasSubstr("is not ADD, DEL, CHECK, GC, STATUS or VERSION")));
     EXPECT_THAT(refused({{"CNI_COMMAND", "ADD\x1b[2J"}}), HasSubstr("\"ADD?[2J\""));
 }
 
@@ -166,6 +171,37 @@ TEST(Environment, OfADelNeedsThePodsIdentityAllTheSame) {
     EXPECT_THROW(read(del_variables({{"CNI_IFNAME", "a/b"}})), EnvironmentError);
 }
 
+TEST(Environment, OfACheckIsThatOfAnAdd) {
+    const Environment environment =
+        read(add_variables({{"CNI_COMMAND", "CHECK"}, {"CNI_ARGS", "IP=10.10.100.20"}}));
+    EXPECT_EQ(environment.verb, Verb::check);
+    EXPECT_EQ(environment.netns, "/nowhere/at/all");
+    EXPECT_EQ(environment.requested, ip::Address::parse("10.10.100.20"));
+    for (const char* name : {"CNI_CONTAINERID", "CNI_IFNAME", "CNI_NETNS"})
+        EXPECT_THAT(refused({{"CNI_COMMAND", "CHECK"}, {name, ""}}),
+                    StartsWith(std::string(name) + " is missing; "));
+}
+
+TEST(Environment, OfTheWholeNetworksVerbsNamesNoContainer) {
+    EXPECT_EQ(read({{"CNI_COMMAND", "GC"}}).verb, Verb::gc);
+    EXPECT_EQ(read({{"CNI_COMMAND", "STATUS"}, {"CNI_ARGS", "garbage"}}).verb, Verb::status);
+}
+
+TEST(Environment, ListsTheDirectoriesOfPlugins) {
+    EXPECT_THAT(read(add_variables({{"CNI_PATH", "/opt/cni/bin::/usr/lib/cni:"}})).path,
+                ElementsAre("/opt/cni/bin", "/usr/lib/cni"));
+    EXPECT_THAT(read(add_variables({{"CNI_PATH", ""}})).path, IsEmpty());
+}
+
+TEST(Environment, OfADelHasItsNamespaceWhereTheRuntimeStillHasIt) {
+    EXPECT_EQ(read(del_variables()).netns, "/nowhere/at/all");
+}
+
+TEST(Environment, NamesItsVerbsAsTheRuntimeDoes) {
+    for (const char* verb : {"ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"})
+        EXPECT_EQ(name(read(add_variables({{"CNI_COMMAND", verb}})).verb), verb);
+}
+
 TEST(Environment, OfAVersionNeedsNothingElse) {
     EXPECT_EQ(read({{"CNI_COMMAND", "VERSION"}}).verb, Verb::version);
     EXPECT_EQ(
@@ -174,4 +210,4 @@ TEST(Environment, OfAVersionNeedsNothingElse) {
 }
 
 } // namespace
-} // namespace plugin
+} // namespace cni

@@ -1,4 +1,4 @@
-#include "plugin/environment.h"
+#include "cni/environment.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-namespace plugin {
+namespace cni {
 
 namespace {
 
@@ -30,17 +30,36 @@ std::string require(Get get, const char* name, const std::string& mend) {
     return value;
 }
 
+constexpr std::array<std::pair<std::string_view, Verb>, 6> verbs{{{"ADD", Verb::add},
+                                                                  {"DEL", Verb::del},
+                                                                  {"CHECK", Verb::check},
+                                                                  {"GC", Verb::gc},
+                                                                  {"STATUS", Verb::status},
+                                                                  {"VERSION", Verb::version}}};
+
 Verb read_verb(Get get) {
-    constexpr std::array<std::pair<std::string_view, Verb>, 3> verbs{
-        {{"ADD", Verb::add}, {"DEL", Verb::del}, {"VERSION", Verb::version}}};
     const std::string command =
         require(get, "CNI_COMMAND",
-                "set it to ADD, DEL or VERSION (this is a CNI plugin, which a "
+                "set it to ADD, DEL, CHECK, GC, STATUS or VERSION (this is a CNI plugin, which a "
                 "container runtime calls)");
     const auto known = std::ranges::find(verbs, command, &std::pair<std::string_view, Verb>::first);
     if (known == verbs.end())
-        throw EnvironmentError("CNI_COMMAND: " + shown(command) + " is not ADD, DEL or VERSION");
+        throw EnvironmentError("CNI_COMMAND: " + shown(command) +
+                               " is not ADD, DEL, CHECK, GC, STATUS or VERSION");
     return known->second;
+}
+
+std::vector<std::string> read_path(Get get) {
+    std::vector<std::string> directories;
+    const char* value = get("CNI_PATH");
+    std::string_view rest = value == nullptr ? "" : value;
+    while (!rest.empty()) {
+        const std::string_view directory = rest.substr(0, rest.find(':'));
+        rest.remove_prefix(std::min(rest.size(), directory.size() + 1));
+        if (!directory.empty())
+            directories.emplace_back(directory);
+    }
+    return directories;
 }
 
 std::string read_container_id(Get get) {
@@ -128,21 +147,34 @@ std::optional<ip::Address> read_requested(const std::map<std::string, std::strin
 
 } // namespace
 
+std::string_view name(Verb verb) {
+    return std::ranges::find(verbs, verb, &std::pair<std::string_view, Verb>::second)->first;
+}
+
 Environment read_environment(Get get) {
-    Environment environment{read_verb(get), {}, {}, {}, {}, {}};
-    if (environment.verb == Verb::version)
+    Environment environment{read_verb(get), {}, {}, {}, read_path(get), {}, {}};
+    switch (environment.verb) {
+    case Verb::version:
+    case Verb::gc:
+    case Verb::status:
         return environment;
-    environment.container_id = read_container_id(get);
-    environment.interface = read_interface(get);
-    if (environment.verb == Verb::add)
+    case Verb::add:
+    case Verb::check:
+        environment.container_id = read_container_id(get);
+        environment.interface = read_interface(get);
         environment.netns =
             require(get, "CNI_NETNS", "set it to the path of the pod's network namespace");
-    // What a runtime passes to DEL beyond this must not keep it from cleaning up.
-    if (environment.verb != Verb::del) {
         environment.args = read_args(get);
         environment.requested = read_requested(environment.args);
+        return environment;
+    case Verb::del: // what a runtime passes beyond this must not keep it from cleaning up
+        environment.container_id = read_container_id(get);
+        environment.interface = read_interface(get);
+        if (const char* netns = get("CNI_NETNS"); netns != nullptr && *netns != '\0')
+            environment.netns = netns;
+        return environment;
     }
     return environment;
 }
 
-} // namespace plugin
+} // namespace cni

@@ -1,14 +1,16 @@
-#include "plugin/log.h"
+#include "cni/log.h"
 
 #include "json/field.h"
 
+#include <algorithm>
+#include <array>
 #include <cctype>
 #include <memory>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
-namespace plugin {
+namespace cni {
 
 namespace {
 
@@ -38,6 +40,21 @@ void write(spdlog::level::level_enum level, const std::string& line) {
 
 } // namespace
 
+LogSettings read_log(const json::Field& config) {
+    LogSettings log;
+    if (const auto file = config.find("logFile"); file && !file->string().empty())
+        log.file = file->absolute_path("/var/log/ipip-cni.log");
+    if (const auto level = config.find("logLevel")) {
+        log.level = level->string();
+        constexpr std::array<std::string_view, 6> levels{"trace",   "debug", "info",
+                                                         "warning", "error", "off"};
+        if (std::ranges::find(levels, log.level) == levels.end())
+            level->fail(level->shown() +
+                        " is unknown; use trace, debug, info, warning, error or off");
+    }
+    return log;
+}
+
 void open_log(const LogSettings& settings) {
     spdlog::sink_ptr sink;
     try {
@@ -64,4 +81,4 @@ void log_error(const std::string& line) {
     write(spdlog::level::err, line);
 }
 
-} // namespace plugin
+} // namespace cni

@@ -1,0 +1,129 @@
+#include "cni/run.h"
+
+#include "cni/log.h"
+#include "cni/version.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <iostream>
+#include <system_error>
+
+namespace cni {
+
+namespace {
+
+constexpr std::size_t longest_input = 64 << 20; // 5,000 nodes take less than one MiB
+
+json::Value read_document(std::istream& input) {
+    std::string text;
+    for (char block[4096]; input.read(block, sizeof block) || input.gcount() > 0;) {
+        text.append(block, static_cast<std::size_t>(input.gcount()));
+        if (text.size() > longest_input)
+            throw json::SyntaxError("standard input holds more than 64 MiB; pass the network "
+                                    "configuration alone");
+    }
+    if (text.find_first_not_of(" \t\r\n") == std::string::npos)
+        throw json::SyntaxError("standard input is empty; pass the network configuration as JSON");
+    try {
+        return json::parse(text);
+    } catch (const json::SyntaxError& error) {
+        throw json::SyntaxError(std::string("standard input is not JSON: ") + error.what());
+    }
+}
+
+/// VERSION may come without a configuration: before 1.0.0 none was asked for.
+json::Value versions(std::istream& input) {
+    std::string version = served_versions().back();
+    if (input.peek() != std::istream::traits_type::eof()) {
+        const json::Value document = read_document(input);
+        if (const auto field = json::Field(document).find("cniVersion"))
+            version = field->string();
+    }
+    return {{"cniVersion", version}, {"supportedVersions", served_versions()}};
+}
+
+/// A verb is refused in a version that does not have it.
+void require_verb(Verb verb, const std::string& version) {
+    const char* since = verb == Verb::check                        ? "0.4.0"
+                        : verb == Verb::gc || verb == Verb::status ? "1.1.0"
+                                                                   : "0.1.0";
+    if (!at_least(version, since))
+        throw VersionError("cniVersion: \"" + version + "\" has no " + std::string(name(verb)) +
+                           "; use " + since + " or later");
+}
+
+void write_result(Plugin& plugin, const Call& call, std::ostream& output) {
+    output << plugin.add(call).dump(4) << '\n' << std::flush;
+    if (output)
+        return;
+    // Nobody learned of what was made, so nobody would use it.
+    const std::error_code cause(errno, std::generic_category());
+    plugin.del(call);
+    throw std::system_error(cause, "cannot write the result to standard output");
+}
+
+void serve(Plugin& plugin, const Environment& environment, std::istream& input,
+           std::ostream& output, std::string& version) {
+    if (environment.verb == Verb::version) {
+        output << versions(input).dump(4) << '\n';
+        return;
+    }
+    const json::Value document = read_document(input);
+    const json::Field config(document);
+    version = read_version(config);
+    require_verb(environment.verb, version);
+    const Call call{environment, config, version};
+    switch (environment.verb) {
+    case Verb::add:
+        return write_result(plugin, call, output);
+    case Verb::del:
+        return plugin.del(call);
+    case Verb::check:
+        return plugin.check(call);
+    case Verb::gc:
+        return plugin.gc(call);
+    case Verb::status:
+        return plugin.status(call);
+    case Verb::version:
+        return;
+    }
+}
+
+Error describe(const Plugin& plugin, const std::exception& exception) {
+    const auto* several = dynamic_cast<const MoreFailures*>(&exception);
+    if (several == nullptr)
+        return plugin.describe(exception);
+    try {
+        std::rethrow_exception(several->first());
+    } catch (const std::exception& first) {
+        Error error = plugin.describe(first);
+        for (const std::string& other : several->others())
+            error.details += (error.details.empty() ? "" : "; ") + other;
+        return error;
+    }
+}
+
+} // namespace
+
+int run(Plugin& plugin, const char* (*get_variable)(const char*), std::istream& input,
+        std::ostream& output) {
+    std::string version = served_versions().back();
+    try {
+        serve(plugin, read_environment(get_variable), input, output, version);
+        return 0;
+    } catch (const std::exception& exception) {
+        const Error error = describe(plugin, exception);
+        log_error(error.details.empty() ? error.message : error.message + "; " + error.details);
+        output << to_json(error, version) << '\n';
+        return 1;
+    }
+}
+
+int run(Plugin& plugin) {
+    std::ios::sync_with_stdio(false);
+    return run(
+        plugin, [](const char* name) -> const char* { return std::getenv(name); }, std::cin,
+        std::cout);
+}
+
+} // namespace cni

@@ -1,0 +1,32 @@
+#include "cni/version.h"
+
+#include <algorithm>
+
+namespace cni {
+
+const std::vector<std::string>& served_versions() {
+    static const std::vector<std::string> versions{"0.1.0", "0.2.0", "0.3.0", "0.3.1",
+                                                   "0.4.0", "1.0.0", "1.1.0"};
+    return versions;
+}
+
+std::string read_version(const json::Field& config) {
+    const auto field = config.find("cniVersion");
+    const std::string version = field ? field->string() : served_versions().front();
+    if (std::ranges::find(served_versions(), version) == served_versions().end()) {
+        std::string list;
+        for (const std::string& served : served_versions())
+            list += (list.empty() ? "" : ", ") + served;
+        throw VersionError("cniVersion: " + field->shown() + " is not served; use one of " + list);
+    }
+    return version;
+}
+
+bool at_least(const std::string& version, const std::string& other) {
+    const auto rank = [](const std::string& which) {
+        return std::ranges::find(served_versions(), which) - served_versions().begin();
+    };
+    return rank(version) >= rank(other);
+}
+
+} // namespace cni

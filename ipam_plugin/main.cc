@@ -1,0 +1,6 @@
+#include "ipam_plugin/program.h"
+
+int main() {
+    ipam_plugin::Program program;
+    return cni::run(program);
+}

@@ -1,0 +1,53 @@
+#include "cni/attachment.h"
+#include "cni/error.h"
+#include "cni/log.h"
+#include "netlink/link.h"
+#include "netlink/pod_link.h"
+#include "plugin/address_source.h"
+#include "plugin/attachment.h"
+#include "plugin/names.h"
+#include "plugin/retire.h"
+#include "plugin/verbs.h"
+
+namespace plugin {
+
+void gc(const cni::Call& call, const Identity& identity) {
+    const std::string& network = identity.network;
+    const std::set<cni::Attachment> valid = cni::read_valid_attachments(call.config);
+    netlink::Socket host;
+    ipam::Store store(identity.state_dir);
+    cni::Failures failures;
+    failures.attempt([&] { make_address_source(call, store, host)->collect_garbage(); });
+
+    std::set<std::string> valid_links;
+    for (const auto& [container, interface] : valid)
+        valid_links.insert(host_link_name(network, container, interface));
+    std::set<std::string> gone;
+    const auto collect = [&](const std::string& link) {
+        if (netlink::detach(host, link))
+            cni::log_info("deleted the link " + link + ", whose attachment is not valid");
+        gone.insert(link);
+    };
+    for (const ipam::Lease& lease : store.leases(network)) {
+        const ipam::Owner& owner = lease.owner;
+        if (valid.contains({owner.container, owner.interface}))
+            continue;
+        failures.attempt([&] {
+            collect(host_link_name(network, owner.container, owner.interface));
+            store.release(owner);
+            cni::log_info("freed " + lease.address.to_string() + " of interface " +
+                          owner.interface + " of container " + owner.container);
+        });
+    }
+    // Links without a lease, by their marks.
+    failures.attempt([&] {
+        for (const netlink::Link& link : netlink::dump_links(host, "veth"))
+            if (is_host_link(network, link.name, link.alias) && !valid_links.contains(link.name) &&
+                !gone.contains(link.name))
+                failures.attempt([&] { collect(link.name); });
+    });
+    failures.attempt([&] { retire_mesh_if_unused(identity, store); });
+    failures.report();
+}
+
+} // namespace plugin

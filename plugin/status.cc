@@ -1,0 +1,33 @@
+#include "cni/error.h"
+#include "mesh/plan.h"
+#include "mesh/standing.h"
+#include "netlink/link.h"
+#include "plugin/address_source.h"
+#include "plugin/verbs.h"
+
+namespace plugin {
+
+void status(const cni::Call& call, const Config& config) {
+    try {
+        netlink::Socket host;
+        ipam::Store store(config.identity.state_dir);
+        const mesh::Outlook outlook = mesh::look(host, {.nodes = config.nodes,
+                                                        .node_name = config.node_name,
+                                                        .settings = config.settings,
+                                                        .state_dir = config.identity.state_dir});
+        if (outlook.broken && !store.empty(config.identity.network))
+            throw cni::Failure(cni::limited_connectivity,
+                               *outlook.broken +
+                                   ": pods are cut off from others; the next ADD, or ipipd, "
+                                   "repairs it");
+        if (!outlook.stands && config.nodes.size() > 1 && !netlink::has_tunnels(host))
+            throw mesh::NoTunnels();
+        make_address_source(call, store, host)->require_available(config, *outlook.self);
+    } catch (const cni::Failure&) {
+        throw;
+    } catch (const std::exception& error) { // each of these would keep an ADD from succeeding
+        throw cni::Failure(cni::not_available, error.what());
+    }
+}
+
+} // namespace plugin
