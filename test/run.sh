@@ -22,16 +22,17 @@ style() {
 }
 
 dev() {
-    say 'dev: g++ with AddressSanitizer and UBSan; unit and kernel tests on the running kernel'
-    test/install.sh iproute2 nftables iputils-ping
+    say 'dev: g++ with AddressSanitizer and UBSan; unit, kernel and protocol tests on the running kernel'
+    test/install.sh iproute2 nftables iputils-ping iptables containernetworking-plugins
     test/build.sh dev
-    ctest --preset dev -L 'unit|kernel'
+    ctest --preset dev -L 'unit|kernel|protocol'
 }
 
 release() {
     say 'release: the static programs'
-    test/build.sh release ipip tunnel_test system_test
+    test/build.sh release ipip ipip-ipam tunnel_test system_test
     test/static.sh build/release/bin/ipip
+    test/static.sh build/release/bin/ipip-ipam
 }
 
 clang() {
@@ -47,7 +48,7 @@ tidy() {
 ipip() {
     say 'ipip: tunnel and system tests on a kernel with ipip'
     test/install.sh iproute2 nftables iputils-ping kmod strace binutils
-    test/build.sh release ipip tunnel_test system_test
+    test/build.sh release ipip ipip-ipam tunnel_test system_test
     test/with-ipip.sh build/release/bin/tunnel_test
     test/with-ipip.sh build/release/bin/system_test
 }

@@ -58,6 +58,12 @@ const sockaddr* generic(const sockaddr_in& address) {
     return reinterpret_cast<const sockaddr*>(&address);
 }
 
+/// Ours, or one of Debian's containernetworking-plugins.
+std::string program_of(const std::string& name) {
+    const std::string ours = PROGRAMS + ('/' + name);
+    return std::filesystem::exists(ours) ? ours : "/usr/lib/cni/" + name;
+}
+
 std::string to_string(const in_addr& address) {
     char text[INET_ADDRSTRLEN];
     return ::inet_ntop(AF_INET, &address, text, sizeof text);
@@ -83,11 +89,11 @@ Output Host::call(const Call& call) const {
                       "CNI_CONTAINERID=" + call.container,
                       "CNI_IFNAME=" + call.interface,
                       "CNI_ARGS=" + call.args,
-                      "CNI_PATH=/opt/cni/bin"};
+                      std::string("CNI_PATH=") + PROGRAMS + ":/usr/lib/cni"};
     if (call.netns)
         environment.push_back("CNI_NETNS=" + *call.netns);
     Words words = call.wrapper;
-    words.push_back(PLUGIN);
+    words.push_back(program_of(call.program));
     return net_.run(Program{
         .words = words, .input = call.config, .environment = environment, .prepare = [&] {
             // Each machine has a /run of its own.
@@ -112,6 +118,61 @@ void Host::del(const Pod& pod, const std::string& config) const {
         call({.verb = "DEL", .config = config, .container = pod.id, .netns = pod.net.path()});
     EXPECT_EQ(output.status, 0) << name_ << ": " << output.out << output.err;
     EXPECT_EQ(output.out, "");
+}
+
+Output Chain::call(const char* verb, const Json& plugin, const Pod& pod,
+                   const Json& previous) const {
+    Json config = plugin;
+    config["name"] = list_.at("name");
+    config["cniVersion"] = list_.at("cniVersion");
+    if (!previous.is_null())
+        config["prevResult"] = previous;
+    for (const auto& [capability, value] : runtime_config_.items())
+        if (plugin.value("capabilities", Json::object()).value(capability, false))
+            config["runtimeConfig"][capability] = value;
+    return host_.call({.verb = verb,
+                       .config = config.dump(),
+                       .container = pod.id,
+                       .netns = pod.net.path(),
+                       .program = plugin.at("type")});
+}
+
+Output Chain::add(const Pod& pod, const Json& runtime_config) {
+    runtime_config_ = runtime_config;
+    result_ = nullptr;
+    Output output{};
+    for (const Json& plugin : list_.at("plugins")) {
+        output = call("ADD", plugin, pod, result_);
+        if (output.status != 0)
+            return output;
+        result_ = Json::parse(output.out);
+    }
+    return output;
+}
+
+Output Chain::check(const Pod& pod) const {
+    Output output{};
+    for (const Json& plugin : list_.at("plugins"))
+        if (output = call("CHECK", plugin, pod, result_); output.status != 0)
+            break;
+    return output;
+}
+
+Output Chain::del(const Pod& pod) const {
+    const Json& plugins = list_.at("plugins");
+    Output last{};
+    for (auto plugin = plugins.rbegin(); plugin != plugins.rend(); ++plugin)
+        if (Output output = call("DEL", *plugin, pod, result_);
+            output.status != 0 || last.status == 0)
+            last = std::move(output);
+    return last;
+}
+
+Refused refusal_of(const Output& output) {
+    const Json document = Json::parse(output.out, nullptr, false);
+    if (output.status == 0 || !document.is_object())
+        return {0, {}};
+    return {document.value("code", 0), document.value("msg", "")};
 }
 
 Cluster::Cluster(int hosts, int mtu) {

@@ -43,6 +43,7 @@ struct Call {
     std::optional<std::string> netns;
     std::string interface = "eth0";
     std::string args = {};
+    std::string program = "ipip"; ///< found where the plugins are, as a runtime finds it
     Words wrapper = {}; ///< a program that runs the plugin, such as strace, with its arguments
     std::function<void()> prepare = {}; ///< called in the plugin's process before it starts
 };
@@ -69,6 +70,30 @@ class Host {
     Folder run_;
 };
 
+/// A chain of plugins, called as a runtime calls it: each with the network's name and version and
+/// the result of those before it; DEL and CHECK with the result of the whole.
+class Chain {
+  public:
+    /// `list` is a network configuration list, with "name", "cniVersion" and "plugins".
+    Chain(const Host& host, Json list) : host_(host), list_(std::move(list)) {}
+
+    /// Stops at the first that fails, and returns what that said; the result otherwise.
+    Output add(const Pod& pod, const Json& runtime_config = Json::object());
+    Output check(const Pod& pod) const;
+    /// All of them, in reverse order. Returns the last failure, or the last success.
+    Output del(const Pod& pod) const;
+
+    const Json& result() const { return result_; }
+
+  private:
+    Output call(const char* verb, const Json& plugin, const Pod& pod, const Json& previous) const;
+
+    const Host& host_;
+    Json list_;
+    Json runtime_config_ = Json::object();
+    Json result_;
+};
+
 /// Host number i (from 1) is "host<i>", 172.16.5.<125 + i>/24, with the pods' 10.10.<100 * i>.0/24;
 /// on a wire of its own.
 class Cluster {
@@ -93,6 +118,13 @@ class Cluster {
 /// Whether the kernel's state in the namespace is what Namespace::state() once said, to be asked
 /// with EXPECT_TRUE; the answer tells the difference.
 ::testing::AssertionResult is_unchanged(const Namespace& space, const Json& before);
+
+/// The error document that a plugin left; empty keys where there is none.
+struct Refused {
+    int code;
+    std::string message;
+};
+Refused refusal_of(const Output& output);
 
 /// "10.10.100.1" of an ADD's result.
 std::string address_of(const Json& result);
