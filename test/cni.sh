@@ -264,7 +264,7 @@ variables() {
             [[ ! $args ]] || echo "CNI_ARGS=$args"
             ;;&
         VERSION) ;;
-        *) echo 'CNI_PATH=/opt/cni/bin' ;;
+        *) echo "CNI_PATH=$(dirname "$plugin"):/opt/cni/bin:/usr/lib/cni" ;;
     esac
 }
 

@@ -95,9 +95,9 @@ TEST_F(Mesh, GivesThePodAHostAddressAndADefaultRouteThroughTheEndpoint) {
     ASSERT_EQ(device.at("addr_info").size(), 1U);
     EXPECT_EQ(device.at("addr_info")[0].at("local"), addresses[0]);
     EXPECT_EQ(device.at("addr_info")[0].at("prefixlen"), 32);
-    ASSERT_EQ(shown.at(1).size(), 1U);
-    EXPECT_EQ(shown.at(1)[0].at("dst"), "default");
-    EXPECT_EQ(shown.at(1)[0].at("gateway"), "10.10.100.10");
+    ASSERT_EQ(shown.at(1).size(), 2U);
+    EXPECT_EQ(find(shown.at(1), "dst", "default").at("gateway"), "10.10.100.10");
+    EXPECT_EQ(find(shown.at(1), "dst", "10.10.100.10").at("scope"), "link");
     const Json neighbour = find(shown.at(2), "dst", "10.10.100.10");
     EXPECT_EQ(neighbour.at("state"), Json::array({"PERMANENT"}));
 }
