@@ -132,13 +132,22 @@ void check_pod_routes(netlink::Socket& pod, const netlink::Link& link, const Exp
     }
 }
 
-void check_pod_neighbours(netlink::Socket& pod, const netlink::Link& link, const ip::Mac& host,
-                          const Expected& expected) {
+/// The MAC address that ADD gave the pod's interface.
+ip::Mac given_mac(const cni::Environment& environment, const Config& config) {
+    return config.mac.value_or(link_mac(config.identity.network, environment.container_id,
+                                        environment.interface, End::pod));
+}
+
+/// Where a later plugin changed the MAC address that was `given`, the kernel has forgotten the
+/// neighbours (neigh_changeaddr), and the pod finds them by ARP.
+void check_pod_neighbours(netlink::Socket& pod, const netlink::Link& link, const ip::Mac& given,
+                          const ip::Mac& host, const Expected& expected) {
     for (const cni::Result::Address& address : expected.addresses) {
         if (!address.gateway)
             continue;
         const auto reply = pod.find(netlink::get_neighbour(link.index, *address.gateway));
-        if (!reply || netlink::to_neighbour(reply).mac != host)
+        const auto known = reply ? netlink::to_neighbour(reply).mac : std::nullopt;
+        if (known != host && (known || link.mac == given))
             wrong("the pod does not know the MAC address " + host.to_string() + " of its gateway " +
                   address.gateway->to_string() + again);
     }
@@ -195,7 +204,8 @@ void check(const cni::Call& call, const Config& config) {
     check_pod_addresses(pod.socket(), inside, expected);
     const netlink::Link outside = check_link(host, expected.host, "the host's");
     check_pod_routes(pod.socket(), inside, expected);
-    check_pod_neighbours(pod.socket(), inside, outside.mac, expected);
+    check_pod_neighbours(pod.socket(), inside, given_mac(call.environment, config), outside.mac,
+                         expected);
     check_host_end(host, outside, inside, config, expected);
     check_lease(store, owner_of(call.environment, config.identity), expected);
     if (!mesh.wrongs.empty())
