@@ -20,8 +20,10 @@ if(IPIP_FUZZ)
 endif()
 if(IPIP_STATIC)
   set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
-  # libnl can ask the name service switch for names that nothing here asks for; the linker notes it.
-  target_link_options(ipip_compile INTERFACE -static -Wl,--no-warnings)
+  # Nothing here calls those functions of libnl that ask the name service switch, which the linker
+  # would warn of. (Not -Wl,--no-warnings: it lets undefined symbols through as well.)
+  target_link_options(ipip_compile INTERFACE -static
+    -Wl,--defsym=getaddrinfo=0,--defsym=getprotobyname=0,--defsym=getprotobynumber=0)
 endif()
 
 # Debian has no static libfmt: both libraries are used from their headers alone.

@@ -7,8 +7,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
@@ -137,7 +137,8 @@ Ended run_child(const std::string& program, const std::vector<std::string>& envi
     for (Stream* stream : {&streams.in, &streams.out, &streams.err})
         stream->close_theirs();
     Ended ended;
-    const int child = ::pidfd_open(pid, 0);
+    // Not by its name: glibc 2.36 declares that without C linkage.
+    const int child = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
     try {
         if (child < 0)
             fail(errno, "watch " + program);

@@ -21,7 +21,7 @@ bool is_inside(const ipam::Range& range, const std::vector<ip::Cidr>& blocks) {
 std::string describe(const std::vector<ip::Cidr>& blocks) {
     std::string text;
     for (const ip::Cidr& block : blocks)
-        text += (text.empty() ? "" : ", ") + block.to_string();
+        text.append(text.empty() ? "" : ", ").append(block.to_string());
     return text;
 }
 
