@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
-#include <sys/socket.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <system_error>
@@ -23,17 +23,52 @@ using Clock = std::chrono::steady_clock;
     throw std::system_error(number, std::generic_category(), "cannot " + tried);
 }
 
-/// Our end of a stream of the child's, and the end that it gets.
-class Stream {
+// What a script may do with its streams, such as `cat /dev/stdin`, rules sockets out.
+
+/// The child's standard input: a file without a name, so that nobody need feed it.
+class Input {
   public:
-    Stream() {
-        // Not pipes: writing to a socket that nobody reads can be told not to raise SIGPIPE.
-        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends_.data()) != 0)
-            fail(errno, "make a socket pair");
+    explicit Input(std::string_view text) : fd_(::memfd_create("stdin", MFD_CLOEXEC)) {
+        if (fd_ < 0)
+            fail(errno, "make a file in memory");
+        try {
+            write(text);
+        } catch (...) {
+            ::close(fd_);
+            throw;
+        }
     }
-    Stream(const Stream&) = delete;
-    Stream& operator=(const Stream&) = delete;
-    ~Stream() {
+    Input(const Input&) = delete;
+    Input& operator=(const Input&) = delete;
+    ~Input() { ::close(fd_); }
+
+    int fd() const { return fd_; }
+
+  private:
+    void write(std::string_view text) const {
+        for (off_t at = 0; !text.empty();) { // the file's position stays at its start
+            const ssize_t size = ::pwrite(fd_, text.data(), text.size(), at);
+            if (size < 0 && errno != EINTR)
+                fail(errno, "write a file in memory");
+            at += std::max<ssize_t>(size, 0);
+            text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+        }
+    }
+
+    int fd_;
+};
+
+/// A pipe on which the child prints.
+class Outlet {
+  public:
+    Outlet() {
+        if (::pipe2(ends_.data(), O_CLOEXEC) != 0)
+            fail(errno, "make a pipe");
+        ::fcntl(ours(), F_SETFL, O_NONBLOCK);
+    }
+    Outlet(const Outlet&) = delete;
+    Outlet& operator=(const Outlet&) = delete;
+    ~Outlet() {
         close_ours();
         close_theirs();
     }
@@ -54,7 +89,10 @@ class Stream {
 };
 
 struct Streams {
-    Stream in, out, err;
+    explicit Streams(std::string_view input) : in(input) {}
+
+    Input in;
+    Outlet out, err;
 };
 
 pid_t spawn(const std::string& program, const std::vector<std::string>& environment,
@@ -63,9 +101,10 @@ pid_t spawn(const std::string& program, const std::vector<std::string>& environm
     posix_spawnattr_t attributes;
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawnattr_init(&attributes);
-    ::posix_spawn_file_actions_adddup2(&actions, streams.in.theirs(), STDIN_FILENO);
+    ::posix_spawn_file_actions_adddup2(&actions, streams.in.fd(), STDIN_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions, streams.out.theirs(), STDOUT_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions, streams.err.theirs(), STDERR_FILENO);
+    ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
     std::array<char*, 2> arguments{const_cast<char*>(program.c_str()), nullptr};
     std::vector<char*> variables;
@@ -83,10 +122,10 @@ pid_t spawn(const std::string& program, const std::vector<std::string>& environm
 }
 
 /// Appends what has come, without waiting for more. Closes the stream at its end.
-void read_available(Stream& stream, std::string& text) {
+void read_available(Outlet& stream, std::string& text) {
     std::array<char, 65536> block; // NOLINT(cppcoreguidelines-pro-type-member-init): read into
     while (stream.ours() >= 0 && text.size() <= output_limit) {
-        const ssize_t size = ::recv(stream.ours(), block.data(), block.size(), MSG_DONTWAIT);
+        const ssize_t size = ::read(stream.ours(), block.data(), block.size());
         if (size > 0)
             text.append(block.data(), static_cast<std::size_t>(size));
         else if (size < 0 && errno == EAGAIN)
@@ -96,45 +135,35 @@ void read_available(Stream& stream, std::string& text) {
     }
 }
 
-/// Feeds and reads the child until it has ended: what it may have left running and holds its
-/// output open is not waited for. False where `deadline` came first, or it prints without end.
-bool converse(int child, Streams& streams, std::string_view input, Ended& ended,
-              Clock::time_point deadline) {
+/// Reads what the child prints until it has ended: what it may have left running and holds its
+/// output open is not waited for.
+Ended::Cut read_all(int child, Streams& streams, Ended& ended, Clock::time_point deadline) {
     for (bool alive = true; alive;) {
-        if (input.empty())
-            streams.in.close_ours();
-        std::array<pollfd, 4> waits{{{child, POLLIN, 0},
-                                     {streams.in.ours(), POLLOUT, 0},
-                                     {streams.out.ours(), POLLIN, 0},
-                                     {streams.err.ours(), POLLIN, 0}}};
+        std::array<pollfd, 3> waits{
+            {{child, POLLIN, 0}, {streams.out.ours(), POLLIN, 0}, {streams.err.ours(), POLLIN, 0}}};
         const auto left =
             std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
         if (left <= 0)
-            return false;
+            return Ended::Cut::too_long;
         if (::poll(waits.data(), waits.size(), static_cast<int>(left)) < 0 && errno != EINTR)
             fail(errno, "wait for a plugin");
         alive = waits[0].revents == 0; // asked before the streams: what it wrote last is there
-        if (waits[1].revents != 0) {
-            const ssize_t sent =
-                ::send(streams.in.ours(), input.data(), input.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-            // A child that does not read all of it is none the worse for that.
-            input.remove_prefix(sent < 0 ? input.size() : static_cast<std::size_t>(sent));
-        }
         read_available(streams.out, ended.output);
         read_available(streams.err, ended.log);
         if (std::max(ended.output.size(), ended.log.size()) > output_limit)
-            return false;
+            return Ended::Cut::too_much;
     }
-    return true;
+    return Ended::Cut::no;
 }
 
 } // namespace
 
 Ended run_child(const std::string& program, const std::vector<std::string>& environment,
                 const std::string& input, std::chrono::milliseconds patience) {
-    Streams streams;
+    std::signal(SIGCHLD, SIG_DFL); // ignored, as a runtime may leave it, a child's end is lost
+    Streams streams(input);
     const pid_t pid = spawn(program, environment, streams);
-    for (Stream* stream : {&streams.in, &streams.out, &streams.err})
+    for (Outlet* stream : {&streams.out, &streams.err})
         stream->close_theirs();
     Ended ended;
     // Not by its name: glibc 2.36 declares that without C linkage.
@@ -142,7 +171,7 @@ Ended run_child(const std::string& program, const std::vector<std::string>& envi
     try {
         if (child < 0)
             fail(errno, "watch " + program);
-        ended.killed = !converse(child, streams, input, ended, Clock::now() + patience);
+        ended.cut = read_all(child, streams, ended, Clock::now() + patience);
     } catch (...) {
         ::kill(-pid, SIGKILL);
         ::waitpid(pid, nullptr, 0);
@@ -150,7 +179,7 @@ Ended run_child(const std::string& program, const std::vector<std::string>& envi
         throw;
     }
     ::close(child);
-    if (ended.killed)
+    if (ended.cut != Ended::Cut::no)
         ::kill(-pid, SIGKILL);
     while (::waitpid(pid, &ended.status, 0) < 0)
         if (errno != EINTR)

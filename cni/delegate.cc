@@ -5,6 +5,8 @@
 #include "cni/log.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <limits>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +23,8 @@ std::string find(const json::Field& type, const std::vector<std::string>& path) 
     std::string searched;
     for (const std::string& directory : path) {
         const std::string program = directory + '/' + name;
-        if (::access(program.c_str(), X_OK) == 0)
+        std::error_code none;
+        if (std::filesystem::is_regular_file(program, none) && ::access(program.c_str(), X_OK) == 0)
             return program;
         searched += (searched.empty() ? "" : ", ") + directory;
     }
@@ -50,17 +53,52 @@ std::string printed(const Ended& ended) {
     return text.empty() ? "; it printed nothing" : text;
 }
 
-std::string text_of(const json::Value& error, const char* key) {
-    const auto found = error.find(key);
-    if (found == error.end() || !found->is_string() || found->get_ref<const std::string&>().empty())
-        return {};
-    return ": " + found->get<std::string>();
+/// The specification's error document, if that is what a plugin that failed left.
+std::optional<Error> read_error(const json::Value& document) {
+    const auto text = [&](const char* key) {
+        const auto found = document.find(key);
+        return found != document.end() && found->is_string() ? found->get<std::string>() : "";
+    };
+    if (!document.is_object() || !document.contains("code") ||
+        !document.at("code").is_number_unsigned())
+        return std::nullopt;
+    const auto code = document.at("code").get<std::uint64_t>();
+    if (code == 0 || code > std::numeric_limits<unsigned>::max())
+        return std::nullopt;
+    return Error{static_cast<unsigned>(code), text("msg"), text("details")};
+}
+
+std::string behind_colon(const std::string& text) {
+    return text.empty() ? text : ": " + text;
 }
 
 std::string shown_end(const Ended& ended) {
     if (WIFSIGNALED(ended.status))
         return "was ended by signal " + std::to_string(WTERMSIG(ended.status));
     return "failed with exit status " + std::to_string(WEXITSTATUS(ended.status));
+}
+
+void require_end(const Ended& ended, const std::string& who, std::chrono::milliseconds patience) {
+    const auto killed = [&](const std::string& why) {
+        return Failure(delegate_failed, who + "was killed: it " + why + printed(ended));
+    };
+    if (ended.cut == Ended::Cut::too_long)
+        throw killed("did not end within " +
+                     std::to_string(std::chrono::ceil<std::chrono::seconds>(patience).count()) +
+                     " s");
+    if (ended.cut == Ended::Cut::too_much)
+        throw killed("printed more than " + std::to_string(output_limit >> 20) + " MiB");
+}
+
+void require_success(const Ended& ended, const std::string& who, const json::Value& document) {
+    if (WIFEXITED(ended.status) && WEXITSTATUS(ended.status) == 0)
+        return;
+    const auto error = read_error(document);
+    if (!error)
+        throw Failure(delegate_failed, who + shown_end(ended) + printed(ended));
+    const bool silent = error->message.empty() && error->details.empty();
+    throw Failure(error->code, who + "failed" + behind_colon(error->message) +
+                                   behind_colon(error->details) + (silent ? printed(ended) : ""));
 }
 
 std::vector<std::string> environment_for(Verb verb) {
@@ -86,21 +124,9 @@ json::Value Delegate::call(Verb verb, const json::Value& config) const {
             throw Failure(delegate_failed, error.what());
         }
     }();
-    if (ended.killed)
-        throw Failure(
-            delegate_failed,
-            who + "was killed: it did not end within " +
-                std::to_string(std::chrono::ceil<std::chrono::seconds>(patience_).count()) +
-                " s, or printed more than can be" + printed(ended));
+    require_end(ended, who, patience_);
     const json::Value document = json::Value::parse(ended.output, nullptr, false);
-    const bool succeeded = WIFEXITED(ended.status) && WEXITSTATUS(ended.status) == 0;
-    if (!succeeded) {
-        if (document.is_object() && document.contains("code") &&
-            document.at("code").is_number_unsigned() && document.at("code") != 0)
-            throw Failure(document.at("code"),
-                          who + "failed" + text_of(document, "msg") + text_of(document, "details"));
-        throw Failure(delegate_failed, who + shown_end(ended) + printed(ended));
-    }
+    require_success(ended, who, document);
     if (!ended.log.empty())
         log_info(who + "said " + shortened(ended.log));
     if (ended.output.find_first_not_of(" \t\r\n") == std::string::npos)

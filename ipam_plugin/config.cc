@@ -23,7 +23,8 @@ std::optional<ip::Address> read_end(const json::Field& entry, const char* key,
         return std::nullopt;
     const auto address = field->parsed(ip::Address::parse);
     if (!block.contains(address))
-        field->fail(field->shown() + " is outside of the subnet " + block.to_string());
+        field->fail(field->shown() + " is outside of the subnet " + block.to_string() +
+                    "; name an address inside");
     return address;
 }
 
@@ -41,7 +42,8 @@ Subnet read_subnet(const json::Field& entry) {
     subnet.gateway = gateway ? gateway->parsed(ip::Address::parse) : subnet.range.first;
     if (gateway && subnet.gateway->family() != block.family())
         gateway->fail(gateway->shown() + " is of another family than the subnet " +
-                      block.to_string());
+                      block.to_string() + "; name an " + std::string(ip::name(block.family())) +
+                      " address");
     if (const auto start = read_end(entry, "rangeStart", block))
         subnet.range.first = std::max(*start, subnet.range.first);
     if (const auto end = read_end(entry, "rangeEnd", block))
@@ -137,8 +139,6 @@ json::Value read_resolv_conf(const json::Field& config) {
     if (!field || field->string().empty())
         return nullptr;
     std::ifstream file(field->absolute_path("/etc/resolv.conf"));
-    if (!file)
-        field->fail(field->shown() + " cannot be read; name a file as resolv.conf(5) has it");
     json::Value dns = json::Value::object();
     for (std::string line; std::getline(file, line);) {
         std::istringstream words(line.substr(0, line.find_first_of("#;")));
@@ -159,6 +159,8 @@ json::Value read_resolv_conf(const json::Field& config) {
             for (const std::string& value : values)
                 dns["options"].push_back(value);
     }
+    if (!file.eof()) // also what can be opened need not be a file
+        field->fail(field->shown() + " cannot be read; name a file as resolv.conf(5) has it");
     return dns.empty() ? json::Value() : dns;
 }
 
