@@ -88,9 +88,11 @@ json::Value to_current(const Result& result, const std::string& version) {
     json::Value routes = json::Value::array();
     for (const Result::Route& route : result.routes)
         routes.push_back(describe(route, newest));
-    json::Value document{{"ips", std::move(ips)}, {"routes", std::move(routes)}};
+    json::Value document{{"ips", std::move(ips)}};
     if (!interfaces.empty())
         document["interfaces"] = std::move(interfaces);
+    if (!routes.empty())
+        document["routes"] = std::move(routes);
     return document;
 }
 
