@@ -126,7 +126,7 @@ std::map<std::string, std::string> read_args(Get get) {
     if (ignore != args.end() && is_true(ignore->second))
         return args;
     for (const auto& [key, unused] : args)
-        if (key != "IP" && key != "IgnoreUnknown" && !key.starts_with("K8S_POD_"))
+        if (key != "IP" && key != "MAC" && key != "IgnoreUnknown" && !key.starts_with("K8S_POD_"))
             throw EnvironmentError("CNI_ARGS: " + shown(key) +
                                    " is unknown; remove it or add IgnoreUnknown=1");
     return args;
@@ -145,6 +145,19 @@ std::optional<ip::Address> read_requested(const std::map<std::string, std::strin
     }
 }
 
+/// Likewise its MAC address, as podman asks for it.
+std::optional<ip::Mac> read_mac(const std::map<std::string, std::string>& args) {
+    const auto arg = args.find("MAC");
+    if (arg == args.end() || arg->second.empty())
+        return std::nullopt;
+    try {
+        return ip::Mac::parse(arg->second);
+    } catch (const ip::ParseError&) {
+        throw EnvironmentError("CNI_ARGS: MAC=" + shown(arg->second) +
+                               " is not a MAC address; write one such as MAC=02:42:ac:11:00:02");
+    }
+}
+
 } // namespace
 
 std::string_view name(Verb verb) {
@@ -152,7 +165,7 @@ std::string_view name(Verb verb) {
 }
 
 Environment read_environment(Get get) {
-    Environment environment{read_verb(get), {}, {}, {}, read_path(get), {}, {}};
+    Environment environment{read_verb(get), {}, {}, {}, read_path(get), {}, {}, {}};
     switch (environment.verb) {
     case Verb::version:
     case Verb::gc:
@@ -166,6 +179,7 @@ Environment read_environment(Get get) {
             require(get, "CNI_NETNS", "set it to the path of the pod's network namespace");
         environment.args = read_args(get);
         environment.requested = read_requested(environment.args);
+        environment.mac = read_mac(environment.args);
         return environment;
     case Verb::del: // what a runtime passes beyond this must not keep it from cleaning up
         environment.container_id = read_container_id(get);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ip/address.h"
+#include "ip/mac.h"
 
 #include <map>
 #include <optional>
@@ -32,6 +33,7 @@ struct Environment {
     std::vector<std::string> path;           ///< CNI_PATH: directories with plugins
     std::map<std::string, std::string> args; ///< CNI_ARGS
     std::optional<ip::Address> requested;    ///< the pod's address, from IP in CNI_ARGS
+    std::optional<ip::Mac> mac;              ///< the pod's, from MAC in CNI_ARGS
 };
 
 /// `get` answers as getenv(3) does. Throws EnvironmentError.

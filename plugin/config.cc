@@ -207,7 +207,7 @@ Config read_config(const cni::Call& call) {
                   .nodes = {},
                   .node_name = {},
                   .dns = read_dns(document),
-                  .mac = {},
+                  .mac = call.environment.mac,
                   .requested = ipam_plugin::read_requested(document, call.environment),
                   .sets = {},
                   .routes = {},

@@ -54,7 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (document.is_object()) // a fuzzer that opens files is none to run on one's machine
             document["nodesFile"] = "/nowhere/nodes.json";
         const json::Field field(document);
-        const cni::Environment environment{cni::Verb::add, {}, {}, {}, {}, {}, {}};
+        const cni::Environment environment{cni::Verb::add, {}, {}, {}, {}, {}, {}, {}};
         const plugin::Config config =
             plugin::read_config({environment, field, cni::read_version(field)});
         expect(plugin::read_identity(field).network == config.identity.network,

@@ -7,9 +7,9 @@ here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=test/runtimes/scene.sh
 . "$here/scene.sh"
 
-readonly wanted_address=10.10.200.77 # by db
+readonly wanted_address=10.10.200.77 wanted_mac=02:00:00:00:00:77 # by db
 # Of each node's pod, as podman tells.
-declare -A address=() gateway=() netns=() conmon=() process=()
+declare -A address=() gateway=() mac=() netns=() conmon=() process=()
 
 configure() {
     cat >"$(files "$1")/run/containers.conf" <<END
@@ -40,9 +40,9 @@ import_image() {
 # start NODE: runs its pod, and asks for what is known of it.
 start() {
     local pod=${pod_on[$1]} options=() format
-    [[ $pod != db ]] || options=(--ip "$wanted_address")
+    [[ $pod != db ]] || options=(--ip "$wanted_address" --mac-address "$wanted_mac")
     podman_at "$1" run --detach --name "$pod" "${options[@]}" "$image" "${server[@]}" || return
-    format='{{with .NetworkSettings.Networks.podnet}}{{.IPAddress}} {{.Gateway}}{{end}}'
+    format='{{with .NetworkSettings.Networks.podnet}}{{.IPAddress}} {{.Gateway}} {{.MacAddress}}{{end}}'
     format+=' {{.NetworkSettings.SandboxKey}} {{.State.ConmonPid}} {{.State.Pid}}'
     podman_at "$1" inspect --format "$format" "$pod"
 }
@@ -53,12 +53,13 @@ start_both() {
     for node in "${nodes[@]}"; do
         pod=${pod_on[$node]}
         check "podman runs $pod on $node" landed "$node"
-        read -r "address[$pod]" "gateway[$pod]" "netns[$pod]" "conmon[$pod]" "process[$pod]" \
+        read -r "address[$pod]" "gateway[$pod]" "mac[$pod]" "netns[$pod]" "conmon[$pod]" "process[$pod]" \
             < <(tail -n 1 "$notes/$node.said") || true
         check "podman tells an address of $node's pods" of_node "$node" "${address[$pod]}"
         check "podman tells $node's endpoint as the gateway" contains "${gateway[$pod]}" "${endpoint[$node]}"
     done
     check 'db has the address that it was to have' contains "${address[db]}" "$wanted_address"
+    check 'db has the MAC address that it was to have' contains "${mac[db]}" "$wanted_mac"
 }
 
 in_pod() {

@@ -152,6 +152,14 @@ TEST(Environment, TakesAnAddressThatThePodIsToHave) {
                     AllOf(StartsWith("CNI_ARGS: IP=\""), HasSubstr("write one such as")));
 }
 
+TEST(Environment, TakesAMacAddressThatThePodIsToHave) {
+    EXPECT_EQ(read(add_variables({{"CNI_ARGS", "MAC=02:42:ac:11:00:02"}})).mac,
+              ip::Mac::parse("02:42:ac:11:00:02"));
+    EXPECT_EQ(read(add_variables({{"CNI_ARGS", "MAC="}})).mac, std::nullopt);
+    EXPECT_THAT(refused({{"CNI_ARGS", "MAC=02:42"}}),
+                AllOf(StartsWith("CNI_ARGS: MAC=\""), HasSubstr("write one such as")));
+}
+
 TEST(Environment, OfADelNeedsNeitherNamespaceNorArguments) {
     for (const char* args : {"", "garbage", "COLOUR=red", "IP=web-0", ";;;"}) {
         const Environment environment =

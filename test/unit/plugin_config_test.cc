@@ -20,7 +20,7 @@ using testing::StartsWith;
 using testing::UnorderedElementsAre;
 
 Config read_document(const json::Value& document) {
-    const cni::Environment environment{cni::Verb::add, {}, {}, {}, {}, {}, {}};
+    const cni::Environment environment{cni::Verb::add, {}, {}, {}, {}, {}, {}, {}};
     const json::Field config(document);
     return read_config({environment, config, cni::read_version(config)});
 }

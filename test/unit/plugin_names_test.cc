@@ -61,7 +61,8 @@ cni::Environment environment_with(std::map<std::string, std::string> args) {
             .netns = {},
             .path = {},
             .args = std::move(args),
-            .requested = {}};
+            .requested = {},
+            .mac = {}};
 }
 
 TEST(LinkAlias, NamesThePodOrElseTheContainer) {
