@@ -230,14 +230,14 @@ Outlook look(netlink::Socket& route, const Request& request) {
             self != nullptr && stamp->fingerprint == fingerprint(request)) {
             auto broken = find_loss(route, request, *self, request.nodes.size());
             const bool stands = !broken;
-            return {.self = self, .stands = stands, .broken = std::move(broken)};
+            return {.self = *self, .stands = stands, .broken = std::move(broken)};
         }
     }
     std::vector<ip::Address> local;
     for (const auto& address : netlink::dump_addresses(route, ip::Family::v4))
         local.push_back(address.local);
     const Node& self = request.nodes[find_self(request.nodes, request.node_name, local)];
-    return {.self = &self, .stands = false, .broken = std::nullopt};
+    return {.self = self, .stands = false, .broken = std::nullopt};
 }
 
 std::vector<std::string> retire(netlink::Socket& route, const std::string& network,

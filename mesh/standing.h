@@ -47,7 +47,7 @@ Standing stand(netlink::Socket& route, const Request& request);
 
 /// How the mesh looks to one who only wants to know.
 struct Outlook {
-    const Node* self;                  ///< one of the request's
+    Node self;
     bool stands;                       ///< false also where it was never made, or is to change
     std::optional<std::string> broken; ///< it stood, and what is wrong with it now
 };

@@ -22,7 +22,7 @@ void status(const cni::Call& call, const Config& config) {
                                    "repairs it");
         if (!outlook.stands && config.nodes.size() > 1 && !netlink::has_tunnels(host))
             throw mesh::NoTunnels();
-        make_address_source(call, store, host)->require_available(config, *outlook.self);
+        make_address_source(call, store, host)->require_available(config, outlook.self);
     } catch (const cni::Failure&) {
         throw;
     } catch (const std::exception& error) { // each of these would keep an ADD from succeeding
