@@ -59,6 +59,44 @@ std::vector<ipam::RangeSet> sets_for(const Config& config, const mesh::Node& sel
     return config.sets.empty() ? sets_of_node(self) : sets_of_config(config, self);
 }
 
+/// Frees the leases of pods that are gone, as a runtime that crashed leaves them, on two
+/// proofs: neither the pod's link nor a route to its address is there. The link of a younger
+/// lease may be yet to come. Returns whether there were any.
+bool free_abandoned(ipam::Store& store, netlink::Socket& host, const std::string& network) {
+    constexpr std::chrono::minutes youth{1};
+    bool freed = false;
+    for (const ipam::Lease& lease : store.leases(network)) {
+        const ipam::Owner& owner = lease.owner;
+        const std::string name = host_link_name(network, owner.container, owner.interface);
+        if (ipam::boot_time() - lease.since < youth || host.find(netlink::get_link(name)) ||
+            netlink::is_host_route(host, lease.address))
+            continue;
+        store.release(owner);
+        cni::log_warning("freed " + lease.address.to_string() + ", leased to interface " +
+                         owner.interface + " of container " + owner.container +
+                         ", whose link is gone");
+        freed = true;
+    }
+    return freed;
+}
+
+/// Store::allocate(), once more where what stood in its way could be freed.
+ipam::Store::Allocation allocate(ipam::Store& store, netlink::Socket& host,
+                                 const ipam::Owner& owner, const ipam::Store::Wish& wish) {
+    const auto free_or_fail = [&] {
+        if (!free_abandoned(store, host, owner.network))
+            throw;
+    };
+    try {
+        return store.allocate(owner, wish);
+    } catch (const ipam::Exhausted&) {
+        free_or_fail();
+    } catch (const ipam::Unavailable&) {
+        free_or_fail();
+    }
+    return store.allocate(owner, wish);
+}
+
 class OwnModule : public AddressSource {
   public:
     OwnModule(ipam::Store& store, netlink::Socket& host) : store_(store), host_(host) {}
@@ -72,16 +110,7 @@ class OwnModule : public AddressSource {
                                      .in_use = [&](const ip::Address& address) {
                                          return netlink::is_host_route(host_, address);
                                      }};
-        const auto allocate = [&] { return store_.allocate(owner, wish); };
-        auto allocation = [&] {
-            try {
-                return allocate();
-            } catch (const ipam::Exhausted&) {
-                if (!free_abandoned(owner.network))
-                    throw;
-                return allocate();
-            }
-        }();
+        auto allocation = allocate(store_, host_, owner, wish);
         return {.addresses = std::move(allocation.addresses),
                 .routes = config.routes,
                 .dns = nullptr,
@@ -97,35 +126,15 @@ class OwnModule : public AddressSource {
     }
 
   private:
-    /// Frees the leases of pods that are gone, as a runtime that crashed leaves them, on two
-    /// proofs: neither the pod's link nor a route to its address is there. The link of a younger
-    /// lease may be yet to come. Returns whether there were any.
-    bool free_abandoned(const std::string& network) {
-        constexpr std::chrono::minutes youth{1};
-        bool freed = false;
-        for (const ipam::Lease& lease : store_.leases(network)) {
-            const ipam::Owner& owner = lease.owner;
-            const std::string name = host_link_name(network, owner.container, owner.interface);
-            if (ipam::boot_time() - lease.since < youth || host_.find(netlink::get_link(name)) ||
-                netlink::is_host_route(host_, lease.address))
-                continue;
-            store_.release(owner);
-            cni::log_warning("freed " + lease.address.to_string() + ", leased to interface " +
-                             owner.interface + " of container " + owner.container +
-                             ", whose link is gone");
-            freed = true;
-        }
-        return freed;
-    }
-
     ipam::Store& store_;
     netlink::Socket& host_;
 };
 
 class OtherPlugin : public AddressSource {
   public:
-    OtherPlugin(cni::Delegate delegate, const cni::Call& call, ipam::Store& store)
-        : delegate_(std::move(delegate)), call_(call), store_(store) {}
+    OtherPlugin(cni::Delegate delegate, const cni::Call& call, ipam::Store& store,
+                netlink::Socket& host)
+        : delegate_(std::move(delegate)), call_(call), store_(store), host_(host) {}
 
     bool wants_link() const override { return true; }
 
@@ -134,14 +143,11 @@ class OtherPlugin : public AddressSource {
             const json::Value document = run(cni::Verb::add);
             const cni::Result result = read(document);
             Given given{.addresses = {}, .routes = result.routes, .dns = result.dns};
-            ipam::Store::Wish lease;
             for (const cni::Result::Address& entry : result.addresses) {
-                require_usable(entry.address, self);
+                require_usable(entry.address, self, given.addresses);
                 given.addresses.push_back(entry.address);
-                lease.sets.push_back({{entry.address, entry.address, {}}});
             }
-            lease.requested = given.addresses;
-            store_.allocate(owner, lease); // nobody else has them, and GC knows of them
+            lease(owner, given.addresses);
             return given;
         } catch (...) {
             cni::Failures ignored; // the first cause is the one to report
@@ -179,7 +185,8 @@ class OtherPlugin : public AddressSource {
         }
     }
 
-    void require_usable(const ip::Address& address, const mesh::Node& self) const {
+    void require_usable(const ip::Address& address, const mesh::Node& self,
+                        const std::vector<ip::Address>& before) const {
         const auto refuse = [&](const std::string& why) {
             throw json::FieldError("ipam: the plugin " + delegate_.program() + " gave " +
                                    address.to_string() + ", which " + why);
@@ -190,11 +197,27 @@ class OtherPlugin : public AddressSource {
                    "), where no other node's routes lead; give it a range inside");
         if (std::ranges::find(self.tunnel_addresses, address) != self.tunnel_addresses.end())
             refuse("is the node's tunnel endpoint; leave that out of its range");
+        if (std::ranges::find(before, address) != before.end())
+            refuse("is twice in its result; give it ranges that do not overlap");
+    }
+
+    /// From now on nobody else has them, and GC knows of them.
+    void lease(const ipam::Owner& owner, const std::vector<ip::Address>& addresses) {
+        ipam::Store::Wish wish{.sets = {}, .requested = addresses};
+        for (const ip::Address& address : addresses)
+            wish.sets.push_back({{address, address, {}}});
+        try {
+            allocate(store_, host_, owner, wish);
+        } catch (const ipam::Unavailable& error) {
+            throw ipam::Unavailable("the plugin " + delegate_.program() +
+                                    " gave an address that cannot be had: " + error.what());
+        }
     }
 
     cni::Delegate delegate_;
     const cni::Call& call_;
     ipam::Store& store_;
+    netlink::Socket& host_;
 };
 
 } // namespace
@@ -203,7 +226,7 @@ std::unique_ptr<AddressSource> make_address_source(const cni::Call& call, ipam::
                                                    netlink::Socket& host) {
     if (const auto type = read_delegate(call.config))
         return std::make_unique<OtherPlugin>(cni::Delegate(*type, call.environment.path), call,
-                                             store);
+                                             store, host);
     return std::make_unique<OwnModule>(store, host);
 }
 

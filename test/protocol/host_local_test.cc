@@ -100,13 +100,22 @@ TEST_P(SideBySide, ResultsAreTheSame) {
          "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web"},
     };
     each(table, [&](const Asked& asked) {
-        for (const char* container : {"a", "b", "c"})
-            compare(container, asked);
-        free("b", asked);
-        compare("d", asked); // the search goes on behind the last
-        free("a", asked);
-        free("a", asked);
+        compare("a", asked);
+        compare("b", asked);
     });
+}
+
+TEST_P(SideBySide, AddressesGoRound) {
+    const Asked small{R"({"subnet": "10.1.2.0/29"})"}; // of five addresses
+    for (const char* container : {"a", "b", "c"})
+        compare(container, small);
+    free("b", small);
+    for (const char* container : {"d", "e", "f"})
+        compare(container, small);
+    EXPECT_EQ(compare("g", small), "an error"); // it is full
+    free("f", small);
+    free("f", small);
+    EXPECT_TRUE(compare("g", small).is_object());
 }
 
 TEST_P(SideBySide, RequestedAddressesAreTheSame) {
@@ -130,8 +139,6 @@ TEST_P(SideBySide, RequestedAddressesAreTheSame) {
     each(granted, [&](const Asked& asked) {
         EXPECT_TRUE(compare("a", asked).is_object()) << asked.ipam << asked.more << asked.args;
         EXPECT_EQ(compare("b", asked), "an error"); // it is taken
-        free("a", asked);
-        EXPECT_TRUE(compare("c", asked).is_object());
     });
     const char* const range = R"({"subnet": "10.1.2.0/24", "rangeEnd": "10.1.2.99"})";
     const std::vector<Asked> refused{
@@ -149,8 +156,6 @@ TEST_P(SideBySide, RequestedAddressesAreTheSame) {
     };
     each(refused, [&](const Asked& asked) {
         EXPECT_EQ(compare("a", asked), "an error") << asked.more << asked.args;
-        for (const char* type : {"host-local", "ipip-ipam"}) // nothing was kept
-            EXPECT_NE(call("CHECK", type, "a", {range}).status, 0) << type;
     });
 }
 

@@ -89,7 +89,8 @@ Output Host::call(const Call& call) const {
                       "CNI_CONTAINERID=" + call.container,
                       "CNI_IFNAME=" + call.interface,
                       "CNI_ARGS=" + call.args,
-                      std::string("CNI_PATH=") + PROGRAMS + ":/usr/lib/cni"};
+                      "CNI_PATH=" + call.path + (call.path.empty() ? "" : ":") + PROGRAMS +
+                          ":/usr/lib/cni"};
     if (call.netns)
         environment.push_back("CNI_NETNS=" + *call.netns);
     Words words = call.wrapper;

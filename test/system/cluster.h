@@ -44,6 +44,7 @@ struct Call {
     std::string interface = "eth0";
     std::string args = {};
     std::string program = "ipip"; ///< found where the plugins are, as a runtime finds it
+    std::string path = {};        ///< a folder of CNI_PATH before that of the plugins
     Words wrapper = {}; ///< a program that runs the plugin, such as strace, with its arguments
     std::function<void()> prepare = {}; ///< called in the plugin's process before it starts
 };
