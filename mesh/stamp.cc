@@ -48,7 +48,8 @@ std::optional<Stamp> read_stamp(const std::filesystem::path& state_dir) {
                      .host = document.at("host"),
                      .self = document.at("self"),
                      .pod_mtu = document.at("podMtu"),
-                     .forwarding_turned_on = document.at("forwardingTurnedOn")};
+                     .forwarding_turned_on = document.at("forwardingTurnedOn"),
+                     .doubted = document.at("doubted")};
     } catch (const std::exception&) {
         return std::nullopt;
     }
@@ -58,7 +59,8 @@ void write_stamp(const std::filesystem::path& state_dir, const Stamp& stamp) {
     const std::string text =
         json::Value{{"network", stamp.network}, {"fingerprint", stamp.fingerprint},
                     {"host", stamp.host},       {"self", stamp.self},
-                    {"podMtu", stamp.pod_mtu},  {"forwardingTurnedOn", stamp.forwarding_turned_on}}
+                    {"podMtu", stamp.pod_mtu},  {"forwardingTurnedOn", stamp.forwarding_turned_on},
+                    {"doubted", stamp.doubted}}
             .dump();
     const auto path = path_in(state_dir);
     auto draft = path;

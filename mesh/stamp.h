@@ -17,6 +17,7 @@ struct Stamp {
     std::string self;        ///< the node's name
     std::uint32_t pod_mtu = 0;
     std::vector<std::string> forwarding_turned_on;
+    bool doubted = false; ///< the kernel was seen to have something else: it must be looked at
 };
 
 /// None where there is no stamp or none that can be read: then the mesh is looked at anew.

@@ -167,7 +167,8 @@ class Gate {
   private:
     std::optional<Stamp> valid_stamp() const {
         auto stamp = read_stamp(request_.state_dir);
-        return stamp && stamp->fingerprint == fingerprint_ ? stamp : std::nullopt;
+        const bool valid = stamp && stamp->fingerprint == fingerprint_ && !stamp->doubted;
+        return valid ? stamp : std::nullopt;
     }
 
     bool stands(const Stamp& stamp) const {
@@ -233,11 +234,17 @@ Outlook look(netlink::Socket& route, const Request& request) {
             return {.self = *self, .stands = stands, .broken = std::move(broken)};
         }
     }
-    std::vector<ip::Address> local;
-    for (const auto& address : netlink::dump_addresses(route, ip::Family::v4))
-        local.push_back(address.local);
-    const Node& self = request.nodes[find_self(request.nodes, request.node_name, local)];
-    return {.self = self, .stands = false, .broken = std::nullopt};
+    const Inspection found = inspect(route, request.nodes, request.node_name, request.settings);
+    return {.self = request.nodes[found.self], .stands = false, .broken = std::nullopt};
+}
+
+void doubt(const std::string& network, const std::filesystem::path& state_dir) {
+    const netlink::Fd exclusive = lock(state_dir, Mode::exclusive);
+    auto stamp = read_stamp(state_dir);
+    if (!stamp || stamp->network != network || stamp->doubted)
+        return;
+    stamp->doubted = true;
+    write_stamp(state_dir, *stamp);
 }
 
 std::vector<std::string> retire(netlink::Socket& route, const std::string& network,

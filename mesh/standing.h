@@ -47,14 +47,19 @@ Standing stand(netlink::Socket& route, const Request& request);
 
 /// How the mesh looks to one who only wants to know.
 struct Outlook {
-    Node self;
+    Node self;                         ///< which of the nodes this host is
     bool stands;                       ///< false also where it was never made, or is to change
     std::optional<std::string> broken; ///< it stood, and what is wrong with it now
 };
 
 /// What stand() would find, with all peers looked at. Waits for nobody, changes nothing. Throws as
-/// stand() where `nodes` and host do not fit.
+/// stand() where something keeps the mesh from being made.
 Outlook look(netlink::Socket& route, const Request& request);
+
+/// Has the next stand() compare all of the network's mesh with the kernel, whatever the routes say:
+/// for one who found something else wrong with it. Waits for those that use it. Throws
+/// std::system_error.
+void doubt(const std::string& network, const std::filesystem::path& state_dir);
 
 /// Dismantles the network's mesh if `unused` says, asked while no Standing lives, that nothing
 /// needs it any more. Waits for those that do. Returns what was removed. Throws as dismantle does.

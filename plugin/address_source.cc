@@ -59,25 +59,33 @@ std::vector<ipam::RangeSet> sets_for(const Config& config, const mesh::Node& sel
     return config.sets.empty() ? sets_of_node(self) : sets_of_config(config, self);
 }
 
-/// Frees the leases of pods that are gone, as a runtime that crashed leaves them, on two
-/// proofs: neither the pod's link nor a route to its address is there. The link of a younger
-/// lease may be yet to come. Returns whether there were any.
-bool free_abandoned(ipam::Store& store, netlink::Socket& host, const std::string& network) {
+/// The leases of pods that are gone, as a runtime that crashed leaves them, on two proofs:
+/// neither the pod's link nor a route to its address is there. The link of a younger lease may be
+/// yet to come.
+std::vector<ipam::Lease> abandoned(const ipam::Store& store, netlink::Socket& host,
+                                   const std::string& network) {
     constexpr std::chrono::minutes youth{1};
-    bool freed = false;
-    for (const ipam::Lease& lease : store.leases(network)) {
+    std::vector<ipam::Lease> found;
+    for (ipam::Lease& lease : store.leases(network)) {
         const ipam::Owner& owner = lease.owner;
         const std::string name = host_link_name(network, owner.container, owner.interface);
-        if (ipam::boot_time() - lease.since < youth || host.find(netlink::get_link(name)) ||
-            netlink::is_host_route(host, lease.address))
-            continue;
+        if (ipam::boot_time() - lease.since >= youth && !host.find(netlink::get_link(name)) &&
+            !netlink::is_host_route(host, lease.address))
+            found.push_back(std::move(lease));
+    }
+    return found;
+}
+
+/// Frees those. Returns whether there were any.
+bool free_abandoned(ipam::Store& store, netlink::Socket& host, const std::string& network) {
+    const auto leases = abandoned(store, host, network);
+    for (const auto& [address, owner, since] : leases) {
         store.release(owner);
-        cni::log_warning("freed " + lease.address.to_string() + ", leased to interface " +
+        cni::log_warning("freed " + address.to_string() + ", leased to interface " +
                          owner.interface + " of container " + owner.container +
                          ", whose link is gone");
-        freed = true;
     }
-    return freed;
+    return !leases.empty();
 }
 
 /// Store::allocate(), once more where what stood in its way could be freed.
@@ -122,7 +130,13 @@ class OwnModule : public AddressSource {
     void check() const override {}
     void collect_garbage() const override {}
     void require_available(const Config& config, const mesh::Node& self) const override {
-        store_.require_free(config.identity.network, sets_for(config, self));
+        try {
+            store_.require_free(config.identity.network, sets_for(config, self));
+        } catch (const ipam::Exhausted&) {
+            if (abandoned(store_, host_, config.identity.network)
+                    .empty()) // which the next ADD frees
+                throw;
+        }
     }
 
   private:

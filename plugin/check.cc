@@ -1,10 +1,11 @@
 #include "cni/error.h"
-#include "mesh/reconcile.h"
+#include "mesh/standing.h"
 #include "netlink/address.h"
 #include "netlink/link.h"
 #include "netlink/neighbour.h"
 #include "netlink/pod_link.h"
 #include "netlink/route.h"
+#include "netlink/rule.h"
 #include "plugin/address_source.h"
 #include "plugin/attachment.h"
 #include "plugin/names.h"
@@ -87,8 +88,8 @@ netlink::Link check_link(netlink::Socket& socket, const cni::Result::Interface& 
     if (!reply)
         wrong(what + " is gone" + again);
     netlink::Link link = netlink::to_link(reply);
-    if (!link.up)
-        wrong(what + " is down; bring it up (ip link set " + expected.name + " up)");
+    if (!link.up) // and with its being up went its routes
+        wrong(what + " is down" + again);
     if (!expected.mac.empty() && !is_same_mac(expected.mac, link.mac))
         wrong(what + " has the MAC address " + link.mac.to_string() + " instead of " +
               expected.mac + again);
@@ -107,6 +108,22 @@ void check_pod_addresses(netlink::Socket& pod, const netlink::Link& link,
                 wrong("the pod's interface " + link.name + " has lost its address " +
                       wanted.address.to_string() + again);
     }
+}
+
+/// Of a further interface of the pod, as long as no later plugin moved the routes elsewhere.
+std::uint32_t table_of(const netlink::Link& pod) {
+    return netlink::own_table({.host = pod.peer_index, .pod = pod.index});
+}
+
+void check_pod_rules(netlink::Socket& pod, const netlink::Link& link, ip::Family family,
+                     const Expected& expected) {
+    const std::uint32_t table = table_of(link);
+    const auto present = netlink::dump_own_rules(pod, family);
+    for (const cni::Result::Address& address : expected.addresses)
+        if (address.address.family() == family &&
+            std::ranges::find(present, netlink::Rule{address.address, table}) == present.end())
+            wrong("the pod has lost its rule for packets from " + address.address.to_string() +
+                  ", which leads them to table " + std::to_string(table) + again);
 }
 
 /// In any table: a later plugin, such as sbr, may have moved them into one of its own.
@@ -129,6 +146,8 @@ void check_pod_routes(netlink::Socket& pod, const netlink::Link& link, const Exp
         for (const cni::Result::Route& route : expected.routes)
             if (route.destination.family() == family && is_own(route, expected))
                 require(route.destination, route.gateway);
+        if (std::ranges::find(present, table_of(link), &netlink::Route::table) != present.end())
+            check_pod_rules(pod, link, family, expected);
     }
 }
 
@@ -175,9 +194,11 @@ void check_host_end(netlink::Socket& host, const netlink::Link& link, const netl
     for (const cni::Result::Address& address : expected.addresses) {
         const auto reply = host.find(netlink::get_route(address.address));
         const netlink::Route route = reply ? netlink::to_route(reply).route : netlink::Route{};
+        const std::string wanted = address.address.to_string() + " dev " + link.name +
+                                   (address.gateway ? " src " + address.gateway->to_string() : "");
         if (route.destination != ip::Cidr::host(address.address) || route.link != link.index)
-            wrong("the host's route to " + address.address.to_string() + " dev " + link.name +
-                  " is missing" + again);
+            wrong("the host's route to " + wanted + " is missing; put it back (ip route replace " +
+                  wanted + " proto " + std::to_string(netlink::own_protocol) + ')');
     }
 }
 
@@ -192,25 +213,28 @@ void check_lease(const ipam::Store& store, const ipam::Owner& owner, const Expec
 } // namespace
 
 void check(const cni::Call& call, const Config& config) {
+    const cni::Environment& environment = call.environment;
     const Expected expected = read_expected(call, config);
-    netlink::Pod pod(open_pod(call.environment));
+    netlink::Pod pod(open_pod(environment));
     netlink::Socket host;
     ipam::Store store(config.identity.state_dir);
 
     const mesh::Inspection mesh =
         mesh::inspect(host, config.nodes, config.node_name, config.settings);
+    if (!mesh.wrongs.empty()) { // what a pod lacks may have gone with it
+        mesh::doubt(config.settings.network, config.identity.state_dir);
+        wrong(mesh.wrongs.front() + "; the next ADD, or ipipd where it runs, puts it right (" +
+              std::to_string(mesh.wrongs.size()) + " such)");
+    }
     const netlink::Link inside = check_link(pod.socket(), expected.pod, "the pod's");
     check_mtu(inside, mesh.pod_mtu);
     check_pod_addresses(pod.socket(), inside, expected);
     const netlink::Link outside = check_link(host, expected.host, "the host's");
     check_pod_routes(pod.socket(), inside, expected);
-    check_pod_neighbours(pod.socket(), inside, given_mac(call.environment, config), outside.mac,
+    check_pod_neighbours(pod.socket(), inside, given_mac(environment, config), outside.mac,
                          expected);
     check_host_end(host, outside, inside, config, expected);
-    check_lease(store, owner_of(call.environment, config.identity), expected);
-    if (!mesh.wrongs.empty())
-        wrong(mesh.wrongs.front() + "; the next ADD, or ipipd where it runs, puts it right (" +
-              std::to_string(mesh.wrongs.size()) + " such)");
+    check_lease(store, owner_of(environment, config.identity), expected);
     make_address_source(call, store, host)->check();
 }
 

@@ -23,8 +23,10 @@ void status(const cni::Call& call, const Config& config) {
         if (!outlook.stands && config.nodes.size() > 1 && !netlink::has_tunnels(host))
             throw mesh::NoTunnels();
         make_address_source(call, store, host)->require_available(config, outlook.self);
-    } catch (const cni::Failure&) {
-        throw;
+    } catch (const cni::Failure& failure) { // another plugin's own words, or ours
+        if (failure.code() != cni::delegate_failed)
+            throw;
+        throw cni::Failure(cni::not_available, failure.what());
     } catch (const std::exception& error) { // each of these would keep an ADD from succeeding
         throw cni::Failure(cni::not_available, error.what());
     }

@@ -109,6 +109,11 @@ void forget_volatile(Json& links, Json& routes) {
     }
     for (Json& route : routes)
         erase_flags(route, {"linkdown"});
+    // With the carrier comes IPv6's own route for multicast.
+    const auto multicast = [](const Json& route) {
+        return route.value("type", "") == "multicast" && route.value("protocol", "") == "kernel";
+    };
+    routes.erase(std::remove_if(routes.begin(), routes.end(), multicast), routes.end());
 }
 
 } // namespace

@@ -28,7 +28,7 @@ class Delegation : public ::testing::Test {
                           .container = whose.id,
                           .netns = whose.net.path(),
                           .args = "IgnoreUnknown=1;K8S_POD_NAME=web",
-                          .path = scripted.path()});
+                          .path = {scripted.path()}});
     }
     Json add(const std::string& document) const {
         const Output output = call("ADD", document);

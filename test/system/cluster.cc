@@ -84,13 +84,15 @@ Folder::~Folder() {
 }
 
 Output Host::call(const Call& call) const {
+    std::string path;
+    for (const std::string& directory : call.path)
+        path += directory + ':';
     Words environment{"PATH=" + std::string(std::getenv("PATH")),
                       "CNI_COMMAND=" + call.verb,
                       "CNI_CONTAINERID=" + call.container,
                       "CNI_IFNAME=" + call.interface,
                       "CNI_ARGS=" + call.args,
-                      "CNI_PATH=" + call.path + (call.path.empty() ? "" : ":") + PROGRAMS +
-                          ":/usr/lib/cni"};
+                      "CNI_PATH=" + path + PROGRAMS + ":/usr/lib/cni"};
     if (call.netns)
         environment.push_back("CNI_NETNS=" + *call.netns);
     Words words = call.wrapper;
@@ -193,7 +195,7 @@ Cluster::Cluster(int hosts, int mtu) {
                          "link set eth0 addrgenmode none\nlink set eth0 up\n");
 }
 
-Json Cluster::nodes() const {
+Json Cluster::nodes(int strangers) const {
     Json list = Json::array();
     for (int i = 1; i <= size(); ++i) {
         const std::string block = "10.10." + std::to_string(i <= 2 ? 100 * i : i) + ".";
@@ -204,6 +206,10 @@ Json Cluster::nodes() const {
             node["tunnelAddresses"] = {block + "10"};
         list.push_back(node);
     }
+    for (int i = 1; i <= strangers; ++i)
+        list.push_back({{"name", "stranger" + std::to_string(i)},
+                        {"addresses", {"172.16.7." + std::to_string(i)}},
+                        {"podCIDRs", {"10.11." + std::to_string(i) + ".0/24"}}});
     return list;
 }
 

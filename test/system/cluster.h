@@ -44,7 +44,7 @@ struct Call {
     std::string interface = "eth0";
     std::string args = {};
     std::string program = "ipip"; ///< found where the plugins are, as a runtime finds it
-    std::string path = {};        ///< a folder of CNI_PATH before that of the plugins
+    Words path = {};              ///< directories with plugins, in front of those
     Words wrapper = {}; ///< a program that runs the plugin, such as strace, with its arguments
     std::function<void()> prepare = {}; ///< called in the plugin's process before it starts
 };
@@ -105,8 +105,9 @@ class Cluster {
     const Namespace& wire() const { return wire_; }
     int size() const { return static_cast<int>(hosts_.size()); }
 
-    /// The list of the hosts, as the key "nodes" has it.
-    Json nodes() const;
+    /// The list of the hosts, as the key "nodes" has it, and of `strangers` that nobody has ever
+    /// heard of.
+    Json nodes(int strangers = 0) const;
     /// A network configuration with these nodes and what `more` adds or overrides.
     static std::string config(const Json& nodes, const Json& more = Json::object());
     std::string config() const { return config(nodes()); }

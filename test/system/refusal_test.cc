@@ -1,7 +1,7 @@
 #include "test/system/cluster.h"
+#include "test/system/modules.h"
 
 #include <fcntl.h>
-#include <fstream>
 #include <gmock/gmock.h>
 #include <grp.h>
 #include <unistd.h>
@@ -152,16 +152,12 @@ TEST_F(Refusal, WithoutPermission) {
 }
 
 TEST_F(Refusal, ByAKernelWithoutIpipSaysHowToGetIt) {
-    const auto write_modprobe = [](const std::string& path) {
-        std::ofstream("/proc/sys/kernel/modprobe") << path;
-    };
-    if (host.net().run("modprobe -r ipip").status != 0)
+    if (!unload("ipip"))
         GTEST_SKIP() << "ipip is built into this kernel or in use outside the test";
-    std::string modprobe;
-    std::getline(std::ifstream("/proc/sys/kernel/modprobe"), modprobe);
-    write_modprobe("/bin/false");
-    const std::string message = refused(add(cluster.config()), 104);
-    write_modprobe(modprobe);
+    const std::string message = [&] {
+        const ModulesRefused here;
+        return refused(add(cluster.config()), 104);
+    }();
     EXPECT_THAT(message, HasSubstr("modprobe ipip"));
     host.add(pod, cluster.config()); // and with the module it is loaded by the ADD itself
     host.del(pod, cluster.config());
