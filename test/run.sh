@@ -3,11 +3,11 @@
 #
 #   test/run.sh [STEP...]
 #
-# Without a STEP, all of them: style dev release ipip demo clang tidy fuzz.
+# Without a STEP, all of them: style dev release ipip demo runtimes clang tidy fuzz.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
-readonly steps=(style dev release ipip demo clang tidy fuzz)
+readonly steps=(style dev release ipip demo runtimes clang tidy fuzz)
 readonly fuzz_seconds=10 # for each target
 
 say() {
@@ -23,7 +23,7 @@ style() {
 
 dev() {
     say 'dev: g++ with AddressSanitizer and UBSan; unit, kernel and protocol tests on the running kernel'
-    test/install.sh iproute2 nftables iputils-ping iptables containernetworking-plugins
+    test/install.sh iproute2 nftables iputils-ping iptables containernetworking-plugins strace procps
     test/build.sh dev
     ctest --preset dev -L 'unit|kernel|protocol'
 }
@@ -61,6 +61,11 @@ fuzz() {
 demo() {
     say 'demo: the two hosts of test/demo.sh'
     test/demo.sh
+}
+
+runtimes() {
+    say 'runtimes: containerd, podman and libcni call the plugin'
+    test/runtimes/run.sh
 }
 
 for step in "${@:-${steps[@]}}"; do

@@ -146,7 +146,7 @@ TEST_F(TunnelDeviceTest, DumpsMoreDevicesThanOneBufferHolds) {
     std::vector<Request> requests;
     for (int i = 0; i < 300; ++i) {
         TunnelDevice device = tunnel;
-        device.name = "t" + std::to_string(i);
+        device.name = std::string("t").append(std::to_string(i)); // g++ 12 warns of operator+ here
         device.remote =
             Address::parse("10." + std::to_string(i / 250) + ".0." + std::to_string(i % 250));
         requests.push_back(make_tunnel(device));

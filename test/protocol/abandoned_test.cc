@@ -76,8 +76,12 @@ TEST_F(AbandonedLeases, AreNotTakenFromPodsThatAreThere) {
 TEST_F(AbandonedLeases, AreSparedWhileTheyAreYoung) {
     lose_link(1);
     EXPECT_EQ(refusal_of(add(0)).code, 101);
-    EXPECT_EQ(refusal_of(add(30)).code, 101);
     EXPECT_EQ(add(120).status, 0);
+}
+
+TEST_F(AbandonedLeases, AreSparedWhileTheLinkIsThere) {
+    host.net().ip("route delete " + address_of(results[1]) + "/32\n");
+    EXPECT_EQ(refusal_of(add(120)).code, 101);
 }
 
 TEST_F(AbandonedLeases, AreSparedWhileSomeoneRoutesToTheAddress) {

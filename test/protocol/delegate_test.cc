@@ -133,7 +133,7 @@ TEST_F(Delegation, TakesAnAddressBackFromAPodWhoseLinkIsGone) {
                           .config = config(scripted_ipam),
                           .container = second.id,
                           .netns = second.net.path(),
-                          .path = scripted.path(),
+                          .path = {scripted.path()},
                           .wrapper = {"unshare", "--time", "--boottime", seconds}});
     };
     EXPECT_EQ(refusal_of(add_later("0")).code, 102); // its link might be yet to come

@@ -97,6 +97,7 @@ TEST_F(Gc, KnowsAnAttachmentByContainerAndInterface) {
     list.push_back({{"containerID", "four"}, {"ifname", "eth0"}});
     EXPECT_EQ(gc({{"cni.dev/valid-attachments", list}}).status, 0);
     EXPECT_TRUE(is_unchanged(host.net(), states[1]));
+    EXPECT_FALSE(is_leased("podnet", "three"));
 }
 
 TEST_F(Gc, TakesTheOlderNameOfTheListToo) {

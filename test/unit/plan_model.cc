@@ -242,17 +242,20 @@ Wanted wanted_by(const std::vector<Node>& nodes, std::size_t self) {
                   .tunnels = {},
                   .endpoint = endpoint,
                   .own_pod_cidrs = nodes[self].pod_cidrs};
-    for (std::size_t i = 0; i < nodes.size(); ++i)
-        if (i != self)
-            wanted.tunnels.push_back({.device = {.name = device_name(nodes[i].addresses[0]),
-                                                 .alias = device_alias("podnet", nodes[i].name),
-                                                 .local = nodes[self].addresses[0],
-                                                 .remote = nodes[i].addresses[0],
-                                                 .ttl = 64,
-                                                 .mtu = 1480},
-                                      .endpoint = endpoint,
-                                      .peer = nodes[i].tunnel_addresses[0],
-                                      .destinations = nodes[i].pod_cidrs});
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+        if (i == self)
+            continue;
+        netlink::TunnelDevice device{.name = device_name(nodes[i].addresses[0]),
+                                     .alias = device_alias("podnet", nodes[i].name),
+                                     .local = nodes[self].addresses[0],
+                                     .remote = nodes[i].addresses[0],
+                                     .ttl = 64,
+                                     .mtu = 1480};
+        wanted.tunnels.push_back({.device = std::move(device),
+                                  .endpoint = endpoint,
+                                  .peer = nodes[i].tunnel_addresses[0],
+                                  .destinations = nodes[i].pod_cidrs});
+    }
     return wanted;
 }
 
