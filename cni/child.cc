@@ -108,6 +108,7 @@ pid_t spawn(const std::string& program, const std::vector<std::string>& environm
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
     std::array<char*, 2> arguments{const_cast<char*>(program.c_str()), nullptr};
     std::vector<char*> variables;
+    variables.reserve(environment.size() + 1);
     for (const std::string& variable : environment)
         variables.push_back(const_cast<char*>(variable.c_str()));
     variables.push_back(nullptr);
