@@ -86,6 +86,7 @@ std::optional<std::string> find_loss(netlink::Socket& route, const Request& requ
     const ip::Address endpoint = *address_in(ip::Family::v4, self.tunnel_addresses);
     const std::vector<ip::Address> own{endpoint, *address_in(ip::Family::v4, self.addresses)};
     std::vector<netlink::Request> requests;
+    requests.reserve(own.size() + std::min(peers, nodes.size()));
     for (const ip::Address& address : own)
         requests.push_back(netlink::get_route(address));
     struct Way {
