@@ -171,7 +171,7 @@ Result read_current(const json::Field& document) {
             if (number >= 0) // some plugins say -1 for none
                 address.interface = static_cast<std::size_t>(number);
         }
-        result.addresses.push_back(std::move(address));
+        result.addresses.push_back(address);
     });
     read_list(document, "routes",
               [&](const json::Field& route) { result.routes.push_back(read_route(route)); });
