@@ -124,11 +124,11 @@ json::Value Delegate::call(Verb verb, const json::Value& config) const {
             throw Failure(delegate_failed, error.what());
         }
     }();
+    if (!ended.log.empty()) // also of one that fails
+        log_info(who + "said " + shortened(ended.log));
     require_end(ended, who, patience_);
     const json::Value document = json::Value::parse(ended.output, nullptr, false);
     require_success(ended, who, document);
-    if (!ended.log.empty())
-        log_info(who + "said " + shortened(ended.log));
     if (ended.output.find_first_not_of(" \t\r\n") == std::string::npos)
         return nullptr;
     if (document.is_discarded())

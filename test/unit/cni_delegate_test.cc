@@ -116,6 +116,19 @@ TEST_F(DelegateTest, MayHaveNothingToSay) {
     EXPECT_EQ(answer("echo noise >&2; echo '{\"ips\": []}'"), json::parse(R"({"ips": []})"));
 }
 
+TEST_F(DelegateTest, IsHeardInTheLogWhetherItFailsOrNot) {
+    for (const char* end : {"exit 0", "echo '{\"code\": 7, \"msg\": \"no subnet\"}'; exit 1"}) {
+        testing::internal::CaptureStderr();
+        try {
+            answer("echo noise >&2; " + std::string(end));
+        } catch (const Failure& error) {
+            EXPECT_EQ(error.code(), 7U);
+        }
+        EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr(who + "said \"noise\""))
+            << end;
+    }
+}
+
 TEST_F(DelegateTest, PassesItsErrorOnWithTheCode) {
     const Failure error =
         failure(R"(echo '{"code": 7, "msg": "no subnet", "details": "name one"}'; exit 1)");
