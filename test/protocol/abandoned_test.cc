@@ -65,6 +65,14 @@ TEST_F(AbandonedLeases, AreFreedWhenNoOtherAddressIsLeft) {
     EXPECT_TRUE(reaches(host.net(), address));
 }
 
+TEST_F(AbandonedLeases, AreFreedByADelHoweverYoung) {
+    lose_link(1);
+    host.del(*pods[1], config);
+    const Output output = add(0);
+    ASSERT_EQ(output.status, 0) << output.out;
+    EXPECT_EQ(address_of(Json::parse(output.out)), address_of(results[1]));
+}
+
 TEST_F(AbandonedLeases, AreNotTakenFromPodsThatAreThere) {
     const Json before = host.net().state();
     EXPECT_EQ(refusal_of(add(120)).code, 101);

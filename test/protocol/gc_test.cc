@@ -1,7 +1,7 @@
+#include "test/protocol/scripted_plugin.h"
 #include "test/system/trace.h"
 
 #include <filesystem>
-#include <fstream>
 #include <gmock/gmock.h>
 
 namespace scene {
@@ -215,42 +215,30 @@ TEST_F(Gc, ReportsEveryFailure) {
     EXPECT_FALSE(has_link(host.net(), link_of(results[2])));
 }
 
-/// An IPAM plugin that does what its shell script says.
+/// The same pods, and another plugin in the place of the own IPAM module.
 class GcOfAnotherPlugin : public Gc {
   protected:
-    void write_plugin(const std::string& script) const {
-        const auto path = folder.path() / "scripted";
-        std::ofstream(path) << "#!/bin/sh\n" << script;
-        std::filesystem::permissions(path, std::filesystem::perms::owner_all);
-    }
     Output gc(std::size_t count) const {
-        Call with_plugin = call({{"ipam", {{"type", "scripted"}, {"key", "value"}}},
-                                 {"cni.dev/valid-attachments", valid(count)}});
-        with_plugin.path = {folder.path()};
-        return host.call(with_plugin);
+        Call delegated = call({{"ipam", {{"type", "scripted"}, {"key", "value"}}},
+                               {"cni.dev/valid-attachments", valid(count)}});
+        delegated.path = {scripted.path()};
+        return host.call(delegated);
     }
 
-    Folder folder;
+    ScriptedPlugin scripted;
 };
 
 TEST_F(GcOfAnotherPlugin, GetsTheCallWithTheWholeConfiguration) {
-    const auto seen = folder.path() / "seen";
-    write_plugin("{ echo $CNI_COMMAND; cat; } > " + seen.string() + "\n");
     const Output output = gc(2);
     EXPECT_EQ(output.status, 0) << output.out;
-    std::ifstream file(seen);
-    std::string verb;
-    std::getline(file, verb);
-    EXPECT_EQ(verb, "GC");
-    const Json config = Json::parse(file);
-    EXPECT_EQ(config.at("cni.dev/valid-attachments"), valid(2));
-    EXPECT_EQ(config.at("ipam").at("key"), "value");
+    EXPECT_EQ(scripted.calls(), "GC");
+    EXPECT_EQ(scripted.config("GC").at("cni.dev/valid-attachments"), valid(2));
+    EXPECT_EQ(scripted.config("GC").at("ipam").at("key"), "value");
     EXPECT_TRUE(is_unchanged(host.net(), states[1]));
 }
 
 TEST_F(GcOfAnotherPlugin, ThatFailsIsReportedAfterTheRestIsDone) {
-    write_plugin(
-        "echo '{\"cniVersion\": \"1.1.0\", \"code\": 123, \"msg\": \"no way\"}'\nexit 1\n");
+    scripted.on("GC", "echo '{\"code\": 123, \"msg\": \"no way\"}'; exit 1");
     const Refused refused = refusal_of(gc(2));
     EXPECT_EQ(refused.code, 123);
     EXPECT_THAT(refused.message, AllOf(HasSubstr("scripted"), HasSubstr("no way")));
@@ -259,6 +247,7 @@ TEST_F(GcOfAnotherPlugin, ThatFailsIsReportedAfterTheRestIsDone) {
 }
 
 TEST_F(GcOfAnotherPlugin, ThatIsMissingIsReportedAfterTheRestIsDone) {
+    std::filesystem::remove(scripted.program());
     const Refused refused = refusal_of(gc(2));
     EXPECT_EQ(refused.code, 107);
     EXPECT_THAT(refused.message, HasSubstr("\"scripted\""));

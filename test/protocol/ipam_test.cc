@@ -182,6 +182,19 @@ TEST_F(Ipam, KeepsItsLeasesWhereItIsTold) {
     EXPECT_EQ(refusal_of(call("STATUS", "", {{"ipam", {{"dataDir", "/proc/nowhere"}}}})).code, 50);
 }
 
+TEST_F(Ipam, DelFreesTheAddressThoughTheNamespaceIsGone) {
+    const Json config{{"cniVersion", "1.1.0"}, {"name", "net"}, {"ipam", {{"type", "ipip-ipam"}}}};
+    for (const char* netns : {"", "/run/netns/gone"}) {
+        add("a");
+        expect_done(host.call({.verb = "DEL",
+                               .config = config.dump(),
+                               .container = "a",
+                               .netns = netns,
+                               .program = "ipip-ipam"}));
+        EXPECT_EQ(refusal_of(call("CHECK", "a")).code, 106);
+    }
+}
+
 TEST_F(Ipam, DelAsksForNothingThatHasBecomeWrong) {
     add("a");
     expect_done(call("DEL", "a", {{"ipam", {{"subnet", "wrong"}, {"resolvConf", "/nowhere"}}}}));

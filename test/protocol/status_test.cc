@@ -1,7 +1,7 @@
+#include "test/protocol/scripted_plugin.h"
 #include "test/system/trace.h"
 
 #include <filesystem>
-#include <fstream>
 #include <gmock/gmock.h>
 
 namespace scene {
@@ -74,6 +74,29 @@ TEST_F(Status, NamesTheRangeThatIsFull) {
     EXPECT_EQ(status(Cluster::config(nodes)).status, 0) << "what rests is given rather than none";
 }
 
+TEST_F(Status, KeepsNoOtherVerbFromItsWork) {
+    Json nodes = cluster.nodes();
+    nodes[0]["podCIDRs"] = {"10.10.100.8/30"};
+    const Json before = host.net().state();
+    const Pod pod("pod");
+    const Json result = host.add(pod, Cluster::config(nodes));
+    not_available(Cluster::config(nodes));
+    const Output check = host.call({.verb = "CHECK",
+                                    .config = Cluster::config(nodes, {{"prevResult", result}}),
+                                    .container = pod.id,
+                                    .netns = pod.net.path()});
+    EXPECT_EQ(check.status, 0) << check.out;
+    const Output gc =
+        host.call({.verb = "GC",
+                   .config = Cluster::config(nodes, {{"cni.dev/valid-attachments", Json::array()}}),
+                   .container = {},
+                   .netns = {}});
+    EXPECT_EQ(gc.status, 0) << gc.out;
+    host.del(pod, Cluster::config(nodes));
+    EXPECT_TRUE(is_unchanged(host.net(), before));
+    host.add(pod, Cluster::config(nodes)); // should it be called all the same
+}
+
 TEST_F(Status, NamesTheStateDirectoryThatCannotBeUsed) {
     EXPECT_THAT(
         not_available(Cluster::config(cluster.nodes(), {{"stateDir", "/proc/self/status/below"}})),
@@ -114,29 +137,19 @@ TEST_F(Status, OfAWrongConfigurationNamesTheKey) {
 }
 
 TEST_F(Status, IsAskedOfTheOtherPluginWhichHasTheSameConfiguration) {
-    const Folder folder;
-    const auto script = folder.path() / "scripted";
-    const auto answer = [&](const std::string& lines) {
-        std::ofstream(script) << "#!/bin/sh\n" << lines;
-        std::filesystem::permissions(script, std::filesystem::perms::owner_all);
-        Call asked =
-            call(Cluster::config(cluster.nodes(), {{"ipam", {{"type", "scripted"}, {"key", 7}}}}));
-        asked.path = {folder.path()};
-        return host.call(asked);
-    };
-    const auto seen = folder.path() / "seen";
-    EXPECT_EQ(answer("{ echo $CNI_COMMAND; cat; } > " + seen.string() + "\n").status, 0);
-    std::ifstream file(seen);
-    std::string verb;
-    std::getline(file, verb);
-    EXPECT_EQ(verb, "STATUS");
-    EXPECT_EQ(Json::parse(file).at("ipam").at("key"), 7);
+    const ScriptedPlugin scripted;
+    Call asked =
+        call(Cluster::config(cluster.nodes(), {{"ipam", {{"type", "scripted"}, {"key", 7}}}}));
+    asked.path = {scripted.path()};
+    EXPECT_EQ(host.call(asked).status, 0) << host.call(asked).out;
+    EXPECT_EQ(scripted.config("STATUS"), Json::parse(asked.config));
 
-    const Refused refused = refusal_of(answer(
-        "echo '{\"cniVersion\": \"1.1.0\", \"code\": 51, \"msg\": \"half of it\"}'\nexit 1\n"));
+    scripted.on("STATUS", "echo '{\"code\": 51, \"msg\": \"half of it\"}'; exit 1");
+    const Refused refused = refusal_of(host.call(asked));
     EXPECT_EQ(refused.code, 51);
     EXPECT_THAT(refused.message, HasSubstr("half of it"));
-    EXPECT_EQ(refusal_of(answer("exit 3\n")).code, 50) << "it says nothing of its own";
+    scripted.on("STATUS", "exit 3");
+    EXPECT_EQ(refusal_of(host.call(asked)).code, 50) << "it says nothing of its own";
 }
 
 TEST_F(Status, NeedsNoMoreOfTheKernelWithManyPodsThanWithOne) {

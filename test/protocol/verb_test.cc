@@ -72,6 +72,13 @@ TEST_P(Verbs, GcAndStatusAreThereSince110) {
         }
 }
 
+TEST_P(Verbs, VersionIsAnsweredInTheOneThatIsAsked) {
+    const Output output = call("VERSION", Json{{"cniVersion", GetParam()}}.dump());
+    EXPECT_EQ(output.status, 0) << output.out;
+    EXPECT_EQ(Json::parse(output.out),
+              Json({{"cniVersion", GetParam()}, {"supportedVersions", versions}}));
+}
+
 INSTANTIATE_TEST_SUITE_P(Of, Verbs, ::testing::ValuesIn(versions), [](const auto& param) {
     std::string name = param.param;
     std::ranges::replace(name, '.', '_');
