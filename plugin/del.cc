@@ -36,9 +36,11 @@ void del(const cni::Call& call, const Identity& identity) {
                 call.config)) // while the link is there: a DHCP client says good-bye on it
             make_address_source(call, store, host)->give_back(owner);
     });
-    netlink::detach(host, host_link_name(owner.network, owner.container, owner.interface));
-    // After the link: an address must not be given out again while its route still stands.
-    failures.attempt([&] { store.release(owner); });
+    failures.attempt([&] {
+        netlink::detach(host, host_link_name(owner.network, owner.container, owner.interface));
+        // After the link: an address must not be given out again while its route still stands.
+        store.release(owner);
+    });
     failures.attempt([&] { clean_pod(call.environment, addresses); });
     failures.attempt([&] { retire_mesh_if_unused(identity, store); });
     failures.report();

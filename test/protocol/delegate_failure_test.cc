@@ -1,4 +1,5 @@
 #include "test/protocol/delegation.h"
+#include "test/system/trace.h"
 
 #include <gmock/gmock.h>
 
@@ -121,6 +122,23 @@ TEST_F(DelegateFailure, OfADelTakesAllElseAwayAndIsReported) {
     }
     // It is gone now, and what is left to do is not known.
     EXPECT_EQ(refused("DEL").code, 107);
+}
+
+TEST_F(DelegateFailure, OfADelIsReportedTogetherWithOthers) {
+    scripted.gives(given);
+    const std::string link = add(config(scripted_ipam)).at("interfaces").at(0).at("name");
+    scripted.on("DEL", "echo '{\"code\": 11, \"msg\": \"no server\"}'; exit 1");
+    Call call{.verb = "DEL",
+              .config = config(scripted_ipam),
+              .container = pod.id,
+              .netns = pod.net.path(),
+              .path = {scripted.path()}};
+    const Output output = host.call(with_refused_requests(call, "1"));
+    EXPECT_EQ(refusal_of(output).code, 11) << output.out;
+    EXPECT_THAT(Json::parse(output.out).value("details", ""), HasSubstr("delete the link " + link));
+    scripted.on("DEL", "");
+    expect_done(this->call("DEL", config(scripted_ipam)));
+    expect_nothing_left();
 }
 
 TEST_F(DelegateFailure, OfACheckOrStatusIsTheAnswer) {
