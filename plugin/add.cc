@@ -184,14 +184,18 @@ json::Value add(const cni::Call& call, const Config& config) {
     for (const std::string& line : mesh.changes())
         cni::log_info(line);
 
+    bool leased = false;
+    Undo lease([&] { // after the link: no address is given again while its route still stands
+        if (leased)
+            store.release(owner);
+    });
     Wiring wiring(host, pod, link_for(environment, config, mesh));
     wiring.link().own_table = !before.default_routes.empty();
     if (addresses->wants_link())
         wiring.begin();
     const AddressSource::Given given = addresses->take(owner, config, mesh.self());
-    Undo taken([&] { addresses->give_back(owner); });
-    if (given.adopted)
-        taken.keep();
+    leased = !given.adopted;
+    Undo taken([&] { addresses->give_back(); });
     furnish(wiring.link(), given, mesh.self());
     const netlink::PodEnds ends = wiring.complete();
 
@@ -200,6 +204,7 @@ json::Value add(const cni::Call& call, const Config& config) {
         call, config, describe(wiring.link(), ends, *environment.netns, std::move(dns)));
     wiring.keep();
     taken.keep();
+    lease.keep();
     mesh_made.keep();
     return document;
 }

@@ -125,7 +125,7 @@ class OwnModule : public AddressSource {
                 .adopted = allocation.adopted};
     }
 
-    void give_back(const ipam::Owner& owner) override { store_.release(owner); }
+    void give_back() override {}
 
     void check() const override {}
     void collect_garbage() const override {}
@@ -165,17 +165,13 @@ class OtherPlugin : public AddressSource {
             return given;
         } catch (...) {
             cni::Failures ignored; // the first cause is the one to report
-            ignored.attempt([&] { give_back(owner); });
+            ignored.attempt([&] { give_back(); });
+            ignored.attempt([&] { store_.release(owner); });
             throw;
         }
     }
 
-    void give_back(const ipam::Owner& owner) override {
-        cni::Failures failures;
-        failures.attempt([&] { run(cni::Verb::del); });
-        failures.attempt([&] { store_.release(owner); });
-        failures.report();
-    }
+    void give_back() override { run(cni::Verb::del); }
 
     void check() const override { run(cni::Verb::check); }
     void collect_garbage() const override { run(cni::Verb::gc); }

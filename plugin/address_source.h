@@ -30,8 +30,9 @@ class AddressSource {
 
     /// What it throws leaves nothing taken.
     virtual Given take(const ipam::Owner& owner, const Config& config, const mesh::Node& self) = 0;
-    /// Nothing held is no error.
-    virtual void give_back(const ipam::Owner& owner) = 0;
+    /// Tells another plugin that the addresses are no longer needed; the store's lease is the
+    /// caller's, to be released once the pod's link is gone. Nothing held is no error.
+    virtual void give_back() = 0;
 
     // CHECK, GC and STATUS beyond the store's leases.
     virtual void check() const = 0;

@@ -1,5 +1,4 @@
 #include "cni/error.h"
-#include "cni/log.h"
 #include "netlink/pod_link.h"
 #include "plugin/address_source.h"
 #include "plugin/attachment.h"
@@ -31,11 +30,8 @@ void del(const cni::Call& call, const Identity& identity) {
     ipam::Store store(identity.state_dir);
     cni::Failures failures;
     const auto addresses = store.find(owner);
-    failures.attempt([&] {
-        if (read_delegate(
-                call.config)) // while the link is there: a DHCP client says good-bye on it
-            make_address_source(call, store, host)->give_back(owner);
-    });
+    // While the link is there: a DHCP client says good-bye over it.
+    failures.attempt([&] { make_address_source(call, store, host)->give_back(); });
     failures.attempt([&] {
         netlink::detach(host, host_link_name(owner.network, owner.container, owner.interface));
         // After the link: an address must not be given out again while its route still stands.

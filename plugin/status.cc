@@ -18,8 +18,8 @@ void status(const cni::Call& call, const Config& config) {
         if (outlook.broken && !store.empty(config.identity.network))
             throw cni::Failure(cni::limited_connectivity,
                                *outlook.broken +
-                                   ": pods are cut off from others; the next ADD, or ipipd, "
-                                   "repairs it");
+                                   ": pods are cut off from others; an ADD that comes upon "
+                                   "it, or ipipd where it runs, repairs it");
         if (!outlook.stands && config.nodes.size() > 1 && !netlink::has_tunnels(host))
             throw mesh::NoTunnels();
         make_address_source(call, store, host)->require_available(config, outlook.self);
