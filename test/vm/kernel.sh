@@ -13,6 +13,8 @@ set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
 readonly here
+# shellcheck source-path=SCRIPTDIR source=../archive.sh
+source "$here/../archive.sh"
 readonly package=$1 suite=${2-}
 readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/ipip-cni/vm
 # Raise it when a change here makes what lies in the caches unfit.
@@ -25,58 +27,6 @@ readonly first_modules=(9p 9pnet_virtio virtio_pci overlay)
 # The modules worth keeping: the others drive hardware.
 readonly kept_modules=(arch block crypto fs lib mm net drivers/{net,vhost,virtio})
 readonly dropped_modules=(drivers/net/{arcnet,can,ethernet,wireless})
-
-die() {
-    printf 'kernel.sh: %s\n' "$@" >&2
-    exit 1
-}
-
-# run WHAT COMMAND [ARG...]: its output matters only if it fails.
-run() {
-    local what=$1
-    shift
-    "$@" >"$work/log" 2>&1 || {
-        cat "$work/log" >&2
-        die "$what failed, see above"
-    }
-}
-
-# Prints the machine's archives of Debian: a URI and a suite in each line. Others
-# have no kernel for us, and know nothing of other suites.
-print_archives() {
-    # shellcheck disable=SC2016  # apt expands it
-    apt-get indextargets --format '$(REPO_URI) $(CODENAME)' \
-        'Origin: Debian' 'Component: main' 'Created-By: Packages' | sort -u
-}
-
-# Makes a directory in which apt can work without touching the system, and sets
-# the array "apt" to the options for that. Its archives are the machine's own,
-# and the same ones' other suite if that is asked for.
-set_up_apt() {
-    local dir=$cache/apt-${suite:-default} keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-    local uri codename
-    # Without any package lists apt does not know whose its archives are.
-    [[ $(print_archives) ]] || ((EUID != 0)) || run 'apt-get update' apt-get update
-    mkdir -p "$dir/lists/partial" "$dir/archives/partial"
-    while read -r uri codename; do
-        echo "deb [arch=amd64 signed-by=$keyring] $uri $codename main"
-        # Archives of updates are beside the main one, and have no other suites.
-        [[ ! $suite || $codename == *-* ]] ||
-            echo "deb [arch=amd64 signed-by=$keyring] $uri $suite main"
-    done < <(print_archives) >"$dir/sources.list"
-    [[ -s $dir/sources.list ]] || die "apt knows no archive of Debian, which the kernel is to come from" \
-        'put one into /etc/apt/sources.list.d and run, as root: apt-get update'
-
-    apt=(-o "Dir::State=$dir" -o Dir::State::status=/dev/null -o "Dir::Cache=$dir"
-        -o "Dir::Etc::sourcelist=$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null
-        -o "APT::Default-Release=$suite" -o APT::Sandbox::User=root -o Acquire::Retries=3)
-    run "fetching the package lists${suite:+ of $suite}" apt-get "${apt[@]}" update
-}
-
-# Prints a field of the newest version of a package.
-field() {
-    apt-cache "${apt[@]}" show --no-all-versions "$2" 2>/dev/null | sed -n "s/^$1: //p"
-}
 
 # Prints the packages of certain names that a package depends on.
 depends() {
@@ -137,12 +87,8 @@ make_base() {
 
 # Prepares a kernel in a new directory, which it prints.
 prepare() {
-    local tree=$work/tree release modules deb
-    (cd "$work" && run "downloading $1" apt-get "${apt[@]}" download "$@" busybox-static)
-    for deb in "$work"/*.deb; do
-        dpkg-deb -x "$deb" "$work/deb"
-        rm "$deb"
-    done
+    local tree=$work/tree release modules
+    unpack "$work/deb" "$@" busybox-static
     modules=$(find "$work/deb" -path '*/lib/modules/*/kernel' -printf '%h\n' -prune)
     release=${modules##*/}
     mkdir -p "$tree/lib/modules/$release"
@@ -161,15 +107,10 @@ main() {
     "$here/../install.sh" kmod xz-utils zstd
 
     # One at a time; the others then find the work done.
-    mkdir -p "$cache"
-    exec {lock}>"$cache/lock"
-    flock "$lock"
+    lock_cache "$cache"
     if [[ ! -d $current ]]; then
-        # Whatever is left here comes from a preparation that was cut short.
-        rm -rf "$cache"/.new.*
-        work=$(mktemp -d "$cache/.new.XXXXXX")
-        trap 'rm -rf "$work"' EXIT
-        set_up_apt
+        begin_work "$cache"
+        set_up_apt "$cache/apt-${suite:-default}" "$suite"
 
         # "linux-image-amd64" only names the package of the newest kernel, and
         # that one may be only the sum of linux-base-*, linux-binary-*, linux-modules-*.
@@ -181,7 +122,7 @@ main() {
         mapfile -t parts < <(depends "$image" 'linux-(base|binary|modules)')
         local name=${image}_$version.$format
         if [[ ! -d $cache/$name ]]; then
-            echo "kernel.sh: preparing $image $version, once" >&2
+            say "preparing $image $version, once"
             prepare "$image" "${parts[@]}"
             mv -T "$work/tree" "$cache/$name"
         fi
