@@ -20,11 +20,19 @@ if(IPIP_FUZZ)
 endif()
 if(IPIP_STATIC)
   set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
-  # Nothing here calls those functions of libnl that ask the name service switch, which the linker
-  # would warn of. (Not -Wl,--no-warnings: it lets undefined symbols through as well.)
-  target_link_options(ipip_compile INTERFACE -static
-    -Wl,--defsym=getaddrinfo=0,--defsym=getprotobyname=0,--defsym=getprotobynumber=0)
 endif()
+
+# ipip_static(PROGRAM...): with IPIP_STATIC, one file that runs on any distribution.
+function(ipip_static)
+  if(IPIP_STATIC)
+    foreach(program IN LISTS ARGN)
+      # Nothing here calls those functions of libnl that ask the name service switch, which the
+      # linker would warn of. (Not -Wl,--no-warnings: it lets undefined symbols through as well.)
+      target_link_options(${program} PRIVATE -static
+        -Wl,--defsym=getaddrinfo=0,--defsym=getprotobyname=0,--defsym=getprotobynumber=0)
+    endforeach()
+  endif()
+endfunction()
 
 # Debian has no static libfmt: both libraries are used from their headers alone.
 add_library(ipip_log INTERFACE)

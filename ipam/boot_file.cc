@@ -3,7 +3,9 @@
 #include "ipam/database.h"
 #include "ipam/lease_table.h"
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
@@ -18,10 +20,11 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view prefix = "leases-";
 constexpr std::string_view suffix = ".mdb";
+constexpr std::size_t id_length = 36; // a UUID
 
 std::string boot_id() {
     constexpr const char* path = "/proc/sys/kernel/random/boot_id";
-    std::array<char, 36> id{}; // a UUID
+    std::array<char, id_length> id{};
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     const ssize_t size = fd < 0 ? -1 : read(fd, id.data(), id.size());
     const int code = size < 0 ? errno : EIO;
@@ -50,8 +53,7 @@ void forget_other_boots(const fs::path& directory, const std::string& current) {
     for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
          entry.increment(error)) {
         const std::string name = entry->path().filename().native();
-        if (name.starts_with(prefix) && name.find(suffix) != std::string::npos &&
-            !name.starts_with(current))
+        if (is_lease_file(name) && !name.starts_with(current))
             unlink(entry->path().c_str());
     }
 }
@@ -83,6 +85,19 @@ void create(const fs::path& directory, const std::string& name) {
 }
 
 } // namespace
+
+bool is_lease_file(std::string_view name) {
+    constexpr std::size_t whole = prefix.size() + id_length + suffix.size();
+    const auto alphanumeric = [](unsigned char c) { return std::isalnum(c) != 0; };
+    if (name.size() < whole || !name.starts_with(prefix) ||
+        name.substr(whole - suffix.size(), suffix.size()) != suffix ||
+        !std::ranges::all_of(name.substr(prefix.size(), id_length),
+                             [](unsigned char c) { return std::isxdigit(c) || c == '-'; }))
+        return false;
+    const std::string_view draft = name.substr(whole); // as mkstemp(3) fills it in
+    return draft.empty() || (draft.size() == 7 && draft.front() == '.' &&
+                             std::ranges::all_of(draft.substr(1), alphanumeric));
+}
 
 std::string boot_file(const fs::path& directory) {
     const fs::path plain = directory.has_filename() ? directory : directory.parent_path();

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace ipam {
 
@@ -11,5 +12,8 @@ namespace ipam {
 /// Safe in parallel processes and when killed: the file gets its name when it is complete, and
 /// keeps the name and its inode for the boot.
 std::string boot_file(const std::filesystem::path& directory);
+
+/// Whether `name` is that of such a database, of any boot, or of one in the making that was killed.
+bool is_lease_file(std::string_view name);
 
 } // namespace ipam

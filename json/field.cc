@@ -1,5 +1,7 @@
 #include "json/field.h"
 
+#include <istream>
+
 namespace json {
 
 namespace {
@@ -53,6 +55,30 @@ Value parse(std::string_view text) {
         if (const auto end = sentence.find("] "); end != std::string_view::npos)
             sentence.remove_prefix(end + 2);
         throw SyntaxError(shortened(sentence));
+    }
+}
+
+Value parse_elements(std::istream& stream, std::string_view list,
+                     const std::function<void(const Value&)>& each) {
+    bool inside = false;
+    const auto filter = [&](int depth, Value::parse_event_t event, Value& parsed) {
+        using Event = Value::parse_event_t;
+        if (depth > static_cast<int>(deepest))
+            throw SyntaxError("lists and objects are nested more than " + std::to_string(deepest) +
+                              " deep");
+        if (depth == 1 && event == Event::key)
+            inside = parsed == list;
+        const bool ends =
+            event == Event::object_end || event == Event::array_end || event == Event::value;
+        if (!inside || depth != 2 || !ends)
+            return true;
+        each(parsed);
+        return false; // it is not kept
+    };
+    try {
+        return Value::parse(stream, filter);
+    } catch (const Value::exception& error) {
+        throw SyntaxError(error.what());
     }
 }
 

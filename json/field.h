@@ -4,6 +4,8 @@
 
 #include <concepts>
 #include <cstdint>
+#include <functional>
+#include <iosfwd>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -35,6 +37,12 @@ class UnsupportedError : public FieldError {
 /// Throws SyntaxError; also for what is nested more than 64 deep or holds a number that no type
 /// takes.
 Value parse(std::string_view text);
+
+/// Reads a document of which the member `list` holds more than should be in memory at once: calls
+/// `each` with every element of it as it comes, and returns the rest. Throws SyntaxError, and what
+/// `each` throws.
+Value parse_elements(std::istream& stream, std::string_view list,
+                     const std::function<void(const Value&)>& each);
 
 /// A place in a document: a value and the keys that lead to it, so that an error can name both.
 /// Refers to the document, which must outlive it.

@@ -159,17 +159,35 @@ std::optional<ip::Address> address_in(ip::Family family,
     return found == addresses.end() ? std::nullopt : std::optional(*found);
 }
 
+Node read_node(const json::Field& entry) {
+    Node node{.name = read_name(entry),
+              .addresses = read_addresses(entry),
+              .pod_cidrs = read_pod_cidrs(entry),
+              .tunnel_addresses = {}};
+    node.tunnel_addresses = read_endpoints(entry, node.pod_cidrs);
+    return node;
+}
+
+json::Value to_json(const Node& node) {
+    const auto texts = [](const auto& values) {
+        json::Value list = json::Value::array();
+        for (const auto& value : values)
+            list.push_back(value.to_string());
+        return list;
+    };
+    return {{"name", node.name},
+            {"addresses", texts(node.addresses)},
+            {"podCIDRs", texts(node.pod_cidrs)},
+            {"tunnelAddresses", texts(node.tunnel_addresses)}};
+}
+
 std::vector<Node> read_nodes(const json::Field& list) {
     std::vector<Node> nodes;
     std::vector<std::pair<std::string, json::Field>> names;
     std::vector<std::pair<ip::Address, json::Field>> addresses;
     std::vector<std::pair<ip::Cidr, json::Field>> cidrs;
     for (const json::Field& field : list.array()) {
-        Node node{.name = read_name(field),
-                  .addresses = read_addresses(field),
-                  .pod_cidrs = read_pod_cidrs(field),
-                  .tunnel_addresses = {}};
-        node.tunnel_addresses = read_endpoints(field, node.pod_cidrs);
+        Node node = read_node(field);
         names.emplace_back(node.name, *field.find("name"));
         const auto address_fields = field.find("addresses")->array();
         for (std::size_t i = 0; i < node.addresses.size(); ++i)

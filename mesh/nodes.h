@@ -22,6 +22,13 @@ struct Node {
 /// The node's address of a family; none where it has none.
 std::optional<ip::Address> address_in(ip::Family family, const std::vector<ip::Address>& addresses);
 
+/// Reads and checks one node by itself; an endpoint that is not given is computed
+/// (ipam::endpoint). Throws as read_nodes does.
+Node read_node(const json::Field& entry);
+
+/// What read_node reads.
+json::Value to_json(const Node& node);
+
 /// Reads and checks a list of nodes; endpoints that are not given are computed (ipam::endpoint).
 /// Throws json::FieldError for a node that cannot be, for two that cannot be together (same
 /// name or address, overlapping pod CIDRs), and json::UnsupportedError for what is yet to come.

@@ -1,6 +1,7 @@
 #include "mesh/plan.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -222,6 +223,27 @@ std::string device_alias(const std::string& network, const std::string& peer) {
 
 Changes plan(const Wanted& wanted, const Observed& observed) {
     return Planner(wanted, observed).plan();
+}
+
+Observed select_ours(const Observed& observed) {
+    Observed ours;
+    std::set<int> going;
+    for (const netlink::Link& link : observed.tunnels) {
+        const bool made_by_us = !link.alias.empty() && network_of(link) != link.alias;
+        const bool in_the_making = link.alias.empty() && link.name == device_name(*link.remote);
+        if (has_our_name(link) && (made_by_us || in_the_making)) {
+            ours.tunnels.push_back(link);
+            going.insert(link.index);
+        }
+    }
+    std::ranges::copy_if(observed.addresses, std::back_inserter(ours.addresses),
+                         [&](const netlink::InterfaceAddress& address) {
+                             return address.label == endpoint_label &&
+                                    !going.contains(address.link);
+                         });
+    std::ranges::copy_if(observed.routes, std::back_inserter(ours.routes),
+                         [&](const netlink::Route& route) { return !going.contains(route.link); });
+    return ours;
 }
 
 } // namespace mesh

@@ -94,4 +94,9 @@ inline constexpr int loopback_index = 1; // in every network namespace
 /// project is neither changed nor removed. Throws Conflict.
 Changes plan(const Wanted& wanted, const Observed& observed);
 
+/// What of it this project made, for whichever network: devices by their name, with the alias that
+/// they get or, of one in the making, none; addresses by their label; routes by their protocol.
+/// What stands on such a device goes with it and is left out.
+Observed select_ours(const Observed& observed);
+
 } // namespace mesh

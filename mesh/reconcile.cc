@@ -1,6 +1,7 @@
 #include "mesh/reconcile.h"
 
 #include "mesh/apply.h"
+#include "mesh/observe.h"
 #include "mesh/plan.h"
 #include "mesh/underlay.h"
 #include "netlink/forwarding.h"
@@ -22,12 +23,6 @@ const char* const anywhere = "198.51.100.1";
 
 ip::Address underlay_address(const Node& node) {
     return *address_in(ip::Family::v4, node.addresses);
-}
-
-Observed observe(netlink::Socket& route) {
-    return {.tunnels = netlink::dump_links(route, "ipip"),
-            .addresses = netlink::dump_addresses(route, ip::Family::v4),
-            .routes = netlink::dump_own_routes(route, ip::Family::v4)};
 }
 
 std::vector<ip::Address> locals(const Observed& observed) {

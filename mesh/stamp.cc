@@ -1,10 +1,12 @@
 #include "mesh/stamp.h"
 
 #include "netlink/fd.h"
+#include "netlink/netns.h"
 #include "json/field.h"
 
 #include <cerrno>
 #include <fcntl.h>
+#include <fstream>
 #include <system_error>
 #include <unistd.h>
 
@@ -12,8 +14,10 @@ namespace mesh {
 
 namespace {
 
+constexpr const char* draft_suffix = ".new";
+
 std::filesystem::path path_in(const std::filesystem::path& state_dir) {
-    return state_dir / "mesh.json";
+    return state_dir / stamp_name;
 }
 
 [[noreturn]] void fail(const std::string& tried, const std::filesystem::path& path) {
@@ -36,6 +40,13 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 } // namespace
+
+std::string host_identity() {
+    std::ifstream file("/proc/sys/kernel/random/boot_id");
+    std::string boot;
+    std::getline(file, boot);
+    return boot + ' ' + netlink::Netns::current().identity();
+}
 
 std::optional<Stamp> read_stamp(const std::filesystem::path& state_dir) {
     const std::string text = read_file(path_in(state_dir));
@@ -64,7 +75,7 @@ void write_stamp(const std::filesystem::path& state_dir, const Stamp& stamp) {
             .dump();
     const auto path = path_in(state_dir);
     auto draft = path;
-    draft += ".new"; // one writer at a time: the mesh's lock is held
+    draft += draft_suffix; // one writer at a time: the mesh's lock is held
     {
         const netlink::Fd file(
             ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
@@ -80,6 +91,11 @@ void remove_stamp(const std::filesystem::path& state_dir) {
     const auto path = path_in(state_dir);
     if (::unlink(path.c_str()) != 0 && errno != ENOENT)
         fail("remove", path);
+}
+
+bool is_mesh_file(std::string_view name) {
+    return name == lock_name || name == stamp_name ||
+           name == std::string(stamp_name) + draft_suffix;
 }
 
 } // namespace mesh

@@ -4,9 +4,14 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace mesh {
+
+/// This boot and this network namespace: what the kernel holds belongs to both. As Stamp::host has
+/// it. Throws netlink::Error.
+std::string host_identity();
 
 /// What the last reconciliation of this host left behind, so that the next caller need not look at
 /// every tunnel: a file in the state directory, one for the host's one mesh.
@@ -28,5 +33,13 @@ void write_stamp(const std::filesystem::path& state_dir, const Stamp& stamp);
 
 /// Throws std::system_error; no stamp is no error.
 void remove_stamp(const std::filesystem::path& state_dir);
+
+/// The stamp's file in the state directory.
+inline constexpr const char* stamp_name = "mesh.json";
+/// The file in the state directory by which the host's mesh is locked, see Standing.
+inline constexpr const char* lock_name = "mesh.lock";
+
+/// Whether `name` is that of a file that this room keeps in the state directory.
+bool is_mesh_file(std::string_view name);
 
 } // namespace mesh

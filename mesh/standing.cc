@@ -3,14 +3,13 @@
 #include "hash/hash.h"
 #include "mesh/plan.h"
 #include "mesh/stamp.h"
-#include "netlink/netns.h"
 #include "netlink/route.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
-#include <fstream>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 namespace mesh {
 
@@ -20,9 +19,20 @@ constexpr std::size_t peers_looked_at = 8;
 
 enum class Mode { shared = LOCK_SH, exclusive = LOCK_EX };
 
+[[noreturn]] void fail_to_lock(int code, const std::filesystem::path& path) {
+    throw std::system_error(code, std::generic_category(),
+                            "cannot lock " + path.string() + " (stateDir)");
+}
+
+void lock(const netlink::Fd& file, const std::filesystem::path& path, Mode mode) {
+    while (::flock(file.get(), static_cast<int>(mode)) != 0)
+        if (errno != EINTR)
+            fail_to_lock(errno, path);
+}
+
 /// The lock of the host's mesh: shared by those that use it, exclusive to one that changes it.
 netlink::Fd lock(const std::filesystem::path& state_dir, Mode mode) {
-    const auto path = state_dir / "mesh.lock";
+    const auto path = state_dir / lock_name;
     const auto open = [&] {
         return netlink::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     };
@@ -32,12 +42,14 @@ netlink::Fd lock(const std::filesystem::path& state_dir, Mode mode) {
         std::filesystem::permissions(state_dir, std::filesystem::perms::owner_all);
         file = open();
     }
-    int result = file ? ::flock(file.get(), static_cast<int>(mode)) : -1;
-    while (file && result != 0 && errno == EINTR)
-        result = ::flock(file.get(), static_cast<int>(mode));
-    if (result != 0)
-        throw std::system_error(errno, std::generic_category(),
-                                "cannot lock " + path.string() + " (stateDir)");
+    if (!file)
+        fail_to_lock(errno, path);
+    lock(file, path, mode);
+    struct stat status {};
+    if (::fstat(file.get(), &status) == 0 && status.st_nlink == 0)
+        throw std::system_error(ESTALE, std::generic_category(),
+                                "ipip-cni was uninstalled from this host while this waited for " +
+                                    path.string() + "; install it again");
     return file;
 }
 
@@ -63,14 +75,6 @@ std::string fingerprint(const Request& request) {
         add(node.tunnel_addresses);
     }
     return hash.hex(16);
-}
-
-/// This boot and this network namespace: what the kernel holds belongs to both.
-std::string host_identity() {
-    std::ifstream file("/proc/sys/kernel/random/boot_id");
-    std::string boot;
-    std::getline(file, boot);
-    return boot + ' ' + netlink::Netns::current().identity();
 }
 
 const Node* find_node(const std::vector<Node>& nodes, const std::string& name) {
@@ -150,8 +154,11 @@ class Gate {
             auto standing = enter_if_standing(lock(request_.state_dir, Mode::shared));
             if (!standing) {
                 netlink::Fd exclusive = lock(request_.state_dir, Mode::exclusive);
-                if (const auto stamp = valid_stamp(); !stamp || !stands(*stamp))
-                    changes = change();
+                if (const auto stamp = valid_stamp(); !stamp || !stands(*stamp)) {
+                    if (request_.is_current && !request_.is_current())
+                        throw Outdated();
+                    changes = std::move(change().changes);
+                }
                 if (i == attempts)
                     standing = enter_if_standing(std::move(exclusive));
             }
@@ -163,6 +170,14 @@ class Gate {
         throw Conflict("the mesh was made and yet does not stand: other routes of this host lead "
                        "to pods of other nodes, or something removes ours; find them with ip route "
                        "get and ip monitor");
+    }
+
+    Reconciled enforce(const std::function<void()>& publish) {
+        const netlink::Fd exclusive = lock(request_.state_dir, Mode::exclusive);
+        Reconciled result = change();
+        if (publish)
+            publish();
+        return result;
     }
 
   private:
@@ -188,7 +203,7 @@ class Gate {
         return standing;
     }
 
-    std::vector<std::string> change() const {
+    Reconciled change() const {
         Stamp stamp{.network = request_.settings.network,
                     .fingerprint = {},
                     .host = host_identity(),
@@ -212,7 +227,7 @@ class Gate {
         stamp.self = request_.nodes[result.self].name;
         stamp.pod_mtu = result.pod_mtu;
         write_stamp(request_.state_dir, stamp);
-        return std::move(result.changes);
+        return result;
     }
 
     netlink::Socket& route_;
@@ -222,6 +237,11 @@ class Gate {
 
 Standing stand(netlink::Socket& route, const Request& request) {
     return Gate(route, request).enter();
+}
+
+Reconciled enforce(netlink::Socket& route, const Request& request,
+                   const std::function<void()>& publish) {
+    return Gate(route, request).enforce(publish);
 }
 
 Outlook look(netlink::Socket& route, const Request& request) {
@@ -251,6 +271,8 @@ void doubt(const std::string& network, const std::filesystem::path& state_dir) {
 std::vector<std::string> retire(netlink::Socket& route, const std::string& network,
                                 const std::filesystem::path& state_dir,
                                 const std::function<bool()>& unused) {
+    if (!std::filesystem::exists(state_dir))
+        return {}; // nor must it come back, where it went with all the rest
     const netlink::Fd exclusive = lock(state_dir, Mode::exclusive);
     if (!unused())
         return {};
@@ -262,6 +284,17 @@ std::vector<std::string> retire(netlink::Socket& route, const std::string& netwo
         dismantle(route, network, ours ? stamp->forwarding_turned_on : std::vector<std::string>());
     remove_stamp(state_dir);
     return lines;
+}
+
+std::optional<netlink::Fd> shut(const std::filesystem::path& state_dir) {
+    const auto path = state_dir / lock_name;
+    netlink::Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    if (!file && (errno == ENOENT || errno == ENOTDIR))
+        return std::nullopt;
+    if (!file)
+        fail_to_lock(errno, path);
+    lock(file, path, Mode::exclusive);
+    return file;
 }
 
 } // namespace mesh

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,15 @@ struct Request {
     std::filesystem::path state_dir;
     /// Chooses which peers are looked at where there are many: any number, different each time.
     std::uint64_t seed = 0;
+    /// Asked where the mesh is another than `nodes` want, while nobody else can change it: whether
+    /// they are still what is wanted. Empty: they are.
+    std::function<bool()> is_current = {};
+};
+
+/// What was asked for is no longer what is wanted, and another has made that by now.
+class Outdated : public std::runtime_error {
+  public:
+    Outdated() : std::runtime_error("the nodes have changed meanwhile; ask again with those") {}
 };
 
 /// Makes the mesh stand. In the steady state it changes nothing and asks the kernel for at most
@@ -42,8 +52,15 @@ struct Request {
 /// source address, so that asking for it asks for all of them. All peers are looked at where they
 /// are few, some, chosen by `seed`, where they are many. If anything is not as it was left, or
 /// anything else is wanted, it is reconciled, by one process at a time. Throws as
-/// reconcile does, and std::system_error where the state directory cannot be used.
+/// reconcile does, Outdated, and std::system_error where the state directory cannot be used.
 Standing stand(netlink::Socket& route, const Request& request);
+
+/// Reconciles, whatever the last one left, and leaves its mark for stand(), under the lock that
+/// keeps all others out meanwhile, then calls `publish`, still under it: who comes with the nodes
+/// of before finds out there. For who keeps the mesh all the time. Throws as stand(), and what
+/// `publish` throws.
+Reconciled enforce(netlink::Socket& route, const Request& request,
+                   const std::function<void()>& publish = {});
 
 /// How the mesh looks to one who only wants to know.
 struct Outlook {
@@ -62,9 +79,15 @@ Outlook look(netlink::Socket& route, const Request& request);
 void doubt(const std::string& network, const std::filesystem::path& state_dir);
 
 /// Dismantles the network's mesh if `unused` says, asked while no Standing lives, that nothing
-/// needs it any more. Waits for those that do. Returns what was removed. Throws as dismantle does.
+/// needs it any more. Waits for those that do. Returns what was removed; nothing where the state
+/// directory is gone. Throws as dismantle does.
 std::vector<std::string> retire(netlink::Socket& route, const std::string& network,
                                 const std::filesystem::path& state_dir,
                                 const std::function<bool()>& unused);
+
+/// Waits for those that use the host's mesh and keeps all others waiting for as long as the lock
+/// lives. Who finds then that its file is gone gives up with a std::system_error, ESTALE. None
+/// where there is no such file, because nobody has used the mesh. Throws std::system_error.
+std::optional<netlink::Fd> shut(const std::filesystem::path& state_dir);
 
 } // namespace mesh

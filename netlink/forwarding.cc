@@ -2,6 +2,8 @@
 
 #include "netlink/error.h"
 #include "netlink/fd.h"
+#include "netlink/link.h"
+#include "netlink/socket.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -28,6 +30,10 @@ std::optional<bool> forwarding(const std::string& device) {
 void set_forwarding(const std::string& device, bool on) {
     const std::string path = path_of(device);
     const Fd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!file && (errno == EROFS || errno == EACCES)) {
+        Socket().run(configure(device, {.forwarding = on}));
+        return;
+    }
     if (!file || ::write(file.get(), on ? "1" : "0", 1) != 1)
         fail("write " + path);
 }

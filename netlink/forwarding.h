@@ -10,8 +10,9 @@ namespace netlink {
 std::optional<bool> forwarding(const std::string& device);
 
 /// Sets it, by the file in /proc/sys: unlike netlink's way this also turns off large receive
-/// offload on the device, whose merged packets could not be forwarded. It speaks to the calling
-/// thread's network namespace. Throws Error.
+/// offload on the device, whose merged packets could not be forwarded. In a container those files
+/// are read-only, and netlink's way is taken. It speaks to the calling thread's network namespace.
+/// Throws Error.
 void set_forwarding(const std::string& device, bool on);
 
 } // namespace netlink

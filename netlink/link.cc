@@ -189,6 +189,7 @@ Link to_link(const Message& reply) {
         .peer_index = rtnl_link_get_link(source),
         .local = {},
         .remote = {},
+        .counters = {},
     };
     if (nl_addr* mac = rtnl_link_get_addr(source);
         mac && nl_addr_get_len(mac) == link.mac.bytes.size())
@@ -199,6 +200,13 @@ Link to_link(const Message& reply) {
         link.forwarding = setting != 0;
     if (rtnl_link_inet_get_conf(source, IPV4_DEVCONF_RP_FILTER, &setting) == 0)
         link.rp_filter = static_cast<int>(setting);
+    const auto counter = [&](auto id) { return rtnl_link_get_stat(source, id); };
+    link.counters = {.received_packets = counter(RTNL_LINK_RX_PACKETS),
+                     .received_bytes = counter(RTNL_LINK_RX_BYTES),
+                     .sent_packets = counter(RTNL_LINK_TX_PACKETS),
+                     .sent_bytes = counter(RTNL_LINK_TX_BYTES),
+                     .errors = counter(RTNL_LINK_RX_ERRORS) + counter(RTNL_LINK_TX_ERRORS),
+                     .drops = counter(RTNL_LINK_RX_DROPPED) + counter(RTNL_LINK_TX_DROPPED)};
     if (link.kind == "ipip") {
         link.local = from_raw(rtnl_link_ipip_get_local(source));
         link.remote = from_raw(rtnl_link_ipip_get_remote(source));
@@ -208,9 +216,11 @@ Link to_link(const Message& reply) {
     return link;
 }
 
-std::vector<Link> dump_links(Socket& socket, const std::string& kind) {
-    Request request{without_counters(make_message(RTM_GETLINK, 0, ifinfomsg{})),
-                    "list the links of kind " + kind};
+std::vector<Link> dump_links(Socket& socket, const std::string& kind, Counters counters) {
+    Message message = make_message(RTM_GETLINK, 0, ifinfomsg{});
+    if (counters == Counters::without)
+        message = without_counters(std::move(message));
+    Request request{std::move(message), "list the links of kind " + kind};
     nlattr* info = allocated(nla_nest_start(request.message.get(), IFLA_LINKINFO));
     built(nla_put_string(request.message.get(), IFLA_INFO_KIND, kind.c_str()));
     nla_nest_end(request.message.get(), info);

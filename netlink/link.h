@@ -14,6 +14,16 @@ namespace netlink {
 class Socket;
 class Netns;
 
+/// What went through a device since it was made.
+struct LinkCounters {
+    std::uint64_t received_packets = 0;
+    std::uint64_t received_bytes = 0;
+    std::uint64_t sent_packets = 0;
+    std::uint64_t sent_bytes = 0;
+    std::uint64_t errors = 0; ///< of both directions, like drops
+    std::uint64_t drops = 0;
+};
+
 /// A network device as the kernel has it.
 struct Link {
     int index = 0;
@@ -32,6 +42,8 @@ struct Link {
     std::optional<ip::Address> remote;
     std::uint8_t ttl = 0;
     bool path_mtu_discovery = false;
+
+    LinkCounters counters = {}; ///< only where they were asked for
 };
 
 /// A pair of virtual Ethernet devices, one end here, the other born in the pod.
@@ -94,7 +106,11 @@ Request delete_link(const std::string& name);
 /// What get_link found.
 Link to_link(const Message& reply);
 
+/// Counters make up most of the kernel's answer.
+enum class Counters { without, with };
+
 /// All links of a kind, filtered by the kernel. Grows with their number.
-std::vector<Link> dump_links(Socket& socket, const std::string& kind);
+std::vector<Link> dump_links(Socket& socket, const std::string& kind,
+                             Counters counters = Counters::without);
 
 } // namespace netlink

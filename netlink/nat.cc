@@ -297,21 +297,24 @@ bool masquerade(const Masquerade& rules) {
     return true;
 }
 
-bool remove_masquerade() {
-    std::optional<Socket> netfilter;
+bool has_masquerade_table() {
     try {
-        netfilter.emplace(NETLINK_NETFILTER);
-        if (!present(*netfilter))
-            return false;
+        Socket netfilter(NETLINK_NETFILTER);
+        return present(netfilter).has_value();
     } catch (const Error& error) {
         constexpr std::array unknown{EPROTONOSUPPORT, EOPNOTSUPP, EINVAL};
         if (std::ranges::find(unknown, error.number()) != unknown.end())
             return false;
         throw;
     }
+}
+
+bool remove_masquerade() {
+    if (!has_masquerade_table())
+        return false;
     std::vector<Request> batch;
     batch.push_back(table_message(NFT_MSG_DELTABLE));
-    netfilter->transact(batch);
+    Socket(NETLINK_NETFILTER).transact(batch);
     return true;
 }
 

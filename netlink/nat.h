@@ -25,8 +25,10 @@ bool has_masquerade(const Masquerade& rules);
 /// where has_masquerade(). Returns whether it changed it. Throws Error.
 bool masquerade(const Masquerade& rules);
 
-/// Removes the table. Returns whether there was one; a kernel without nftables has none.
-/// Throws Error.
+/// Whether there is the table, whatever is in it; a kernel without nftables has none. Throws Error.
+bool has_masquerade_table();
+
+/// Removes the table. Returns whether there was one. Throws Error.
 bool remove_masquerade();
 
 } // namespace netlink

@@ -40,10 +40,7 @@ std::vector<Request> bring_up(const std::string& name, const PodLink& link,
 
 void add_host_routes(std::vector<Request>& requests, const PodLink& link, const PodEnds& ends) {
     for (const ip::Address& address : link.addresses)
-        requests.push_back(add_route({.destination = ip::Cidr::host(address),
-                                      .link = ends.host,
-                                      .source = gateway_for(link, address.family()),
-                                      .protocol = own_protocol}));
+        requests.push_back(host_route(address, gateway_for(link, address.family()), ends.host));
 }
 
 void add_pod_addresses(std::vector<Request>& requests, const PodLink& link, const PodEnds& ends) {
@@ -78,6 +75,13 @@ void add_pod_addresses(std::vector<Request>& requests, const PodLink& link, cons
 
 std::uint32_t own_table(const PodEnds& ends) {
     return first_own_table + static_cast<std::uint32_t>(ends.pod);
+}
+
+Request host_route(const ip::Address& pod, const ip::Address& gateway, int link) {
+    return add_route({.destination = ip::Cidr::host(pod),
+                      .link = link,
+                      .source = gateway,
+                      .protocol = own_protocol});
 }
 
 PodState look_at_pod(Pod& pod, const std::string& link) {

@@ -61,6 +61,9 @@ struct PodEnds {
 /// The table of a link with `own_table`.
 std::uint32_t own_table(const PodEnds& ends);
 
+/// The host's route to a pod: into the host end of its link, from the gateway's address.
+Request host_route(const ip::Address& pod, const ip::Address& gateway, int link);
+
 /// What a pod has before it is wired.
 struct PodState {
     bool has_link;                       ///< an interface of the name asked for

@@ -2,6 +2,7 @@
 
 #include "netlink/message.h"
 
+#include <cerrno>
 #include <linux/rtnetlink.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
@@ -126,8 +127,14 @@ std::vector<Route> dump_own_routes(Socket& socket, ip::Family family) {
     header.rtm_protocol = own_protocol;
     header.rtm_table = RT_TABLE_MAIN;
     const Request request{make_message(RTM_GETROUTE, 0, header), "list the routes"};
-    return dump_all<Route>(socket, request, read_route,
-                           [](const Route& route) { return route.protocol == own_protocol; });
+    try {
+        return dump_all<Route>(socket, request, read_route,
+                               [](const Route& route) { return route.protocol == own_protocol; });
+    } catch (const Error& error) {
+        if (error.number() == ENOENT) // the table comes with the first route in it
+            return {};
+        throw;
+    }
 }
 
 std::vector<Route> dump_routes(Socket& socket, ip::Family family) {

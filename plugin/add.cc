@@ -6,9 +6,9 @@
 #include "plugin/address_source.h"
 #include "plugin/attachment.h"
 #include "plugin/error.h"
-#include "plugin/names.h"
 #include "plugin/retire.h"
 #include "plugin/verbs.h"
+#include "pods/names.h"
 
 #include <algorithm>
 #include <functional>
@@ -77,15 +77,12 @@ class Wiring {
 
 netlink::PodLink link_for(const cni::Environment& environment, const Config& config,
                           const mesh::Standing& mesh) {
-    const std::string& network = config.identity.network;
-    const auto mac = [&](End end) {
-        return link_mac(network, environment.container_id, environment.interface, end);
-    };
-    return {.host_name = host_link_name(network, environment.container_id, environment.interface),
-            .alias = host_link_alias(network, environment),
+    const ipam::Owner owner = owner_of(environment, config.identity);
+    return {.host_name = pods::host_link_name(owner),
+            .alias = pods::host_link_alias(owner.network, environment),
             .pod_name = environment.interface,
-            .host_mac = mac(End::host),
-            .pod_mac = config.mac.value_or(mac(End::pod)),
+            .host_mac = pods::link_mac(owner, pods::End::host),
+            .pod_mac = config.mac.value_or(pods::link_mac(owner, pods::End::pod)),
             .mtu = mesh.pod_mtu(),
             .addresses = {},
             .gateways = {},
@@ -161,7 +158,7 @@ json::Value document_of(const cni::Call& call, const Config& config, const cni::
 
 } // namespace
 
-json::Value add(const cni::Call& call, const Config& config) {
+static json::Value attach_pod(const cni::Call& call, const Config& config) {
     const cni::Environment& environment = call.environment;
     const Identity& identity = config.identity;
     const ipam::Owner owner = owner_of(environment, identity);
@@ -175,12 +172,14 @@ json::Value add(const cni::Call& call, const Config& config) {
     const auto addresses = make_address_source(call, store, host);
 
     Undo mesh_made([&] { retire_mesh_if_unused(identity, store); });
-    const mesh::Standing mesh =
-        mesh::stand(host, {.nodes = config.nodes,
-                           .node_name = config.node_name,
-                           .settings = config.settings,
-                           .state_dir = identity.state_dir,
-                           .seed = Hash().add(environment.container_id).value()});
+    const mesh::Standing mesh = mesh::stand(
+        host,
+        {.nodes = config.nodes,
+         .node_name = config.node_name,
+         .settings = config.settings,
+         .state_dir = identity.state_dir,
+         .seed = Hash().add(environment.container_id).value(),
+         .is_current = [&] { return !config.nodes_file || config.nodes_file->is_current(); }});
     for (const std::string& line : mesh.changes())
         cni::log_info(line);
 
@@ -207,6 +206,15 @@ json::Value add(const cni::Call& call, const Config& config) {
     lease.keep();
     mesh_made.keep();
     return document;
+}
+
+json::Value add(const cni::Call& call, Config config) {
+    for (;;)
+        try {
+            return attach_pod(call, config);
+        } catch (const mesh::Outdated&) { // the agent made another mesh while we waited for it
+            config = read_config(call);
+        }
 }
 
 } // namespace plugin

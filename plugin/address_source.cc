@@ -2,9 +2,8 @@
 
 #include "cni/delegate.h"
 #include "cni/log.h"
-#include "netlink/link.h"
 #include "netlink/route.h"
-#include "plugin/names.h"
+#include "pods/audit.h"
 
 #include <algorithm>
 
@@ -59,26 +58,9 @@ std::vector<ipam::RangeSet> sets_for(const Config& config, const mesh::Node& sel
     return config.sets.empty() ? sets_of_node(self) : sets_of_config(config, self);
 }
 
-/// The leases of pods that are gone, as a runtime that crashed leaves them, on two proofs:
-/// neither the pod's link nor a route to its address is there. The link of a younger lease may be
-/// yet to come.
-std::vector<ipam::Lease> abandoned(const ipam::Store& store, netlink::Socket& host,
-                                   const std::string& network) {
-    constexpr std::chrono::minutes youth{1};
-    std::vector<ipam::Lease> found;
-    for (ipam::Lease& lease : store.leases(network)) {
-        const ipam::Owner& owner = lease.owner;
-        const std::string name = host_link_name(network, owner.container, owner.interface);
-        if (ipam::boot_time() - lease.since >= youth && !host.find(netlink::get_link(name)) &&
-            !netlink::is_host_route(host, lease.address))
-            found.push_back(std::move(lease));
-    }
-    return found;
-}
-
 /// Frees those. Returns whether there were any.
 bool free_abandoned(ipam::Store& store, netlink::Socket& host, const std::string& network) {
-    const auto leases = abandoned(store, host, network);
+    const auto leases = pods::abandoned(store, host, network);
     for (const auto& [address, owner, since] : leases) {
         store.release(owner);
         cni::log_warning("freed " + address.to_string() + ", leased to interface " +
@@ -133,8 +115,8 @@ class OwnModule : public AddressSource {
         try {
             store_.require_free(config.identity.network, sets_for(config, self));
         } catch (const ipam::Exhausted&) {
-            if (abandoned(store_, host_, config.identity.network)
-                    .empty()) // which the next ADD frees
+            // Those the next ADD frees.
+            if (pods::abandoned(store_, host_, config.identity.network).empty())
                 throw;
         }
     }

@@ -8,8 +8,8 @@
 #include "netlink/rule.h"
 #include "plugin/address_source.h"
 #include "plugin/attachment.h"
-#include "plugin/names.h"
 #include "plugin/verbs.h"
+#include "pods/names.h"
 
 #include <algorithm>
 #include <cctype>
@@ -52,12 +52,11 @@ Expected read_expected(const cni::Call& call, const Config& config) {
         throw json::FieldError("prevResult.interfaces: \"" + pod->name + "\" is in the sandbox \"" +
                                pod->sandbox + "\", and CNI_NETNS is \"" + *environment.netns +
                                "\"; pass the result of this attachment's own ADD");
-    Expected expected{.pod = *pod,
-                      .host = *find(host_link_name(config.identity.network,
-                                                   environment.container_id, environment.interface),
-                                    false),
-                      .addresses = {},
-                      .routes = config.previous->routes};
+    Expected expected{
+        .pod = *pod,
+        .host = *find(pods::host_link_name(owner_of(environment, config.identity)), false),
+        .addresses = {},
+        .routes = config.previous->routes};
     const auto index = static_cast<std::size_t>(pod - interfaces.begin());
     for (const cni::Result::Address& address : config.previous->addresses)
         if (address.interface == index)
@@ -153,8 +152,8 @@ void check_pod_routes(netlink::Socket& pod, const netlink::Link& link, const Exp
 
 /// The MAC address that ADD gave the pod's interface.
 ip::Mac given_mac(const cni::Environment& environment, const Config& config) {
-    return config.mac.value_or(link_mac(config.identity.network, environment.container_id,
-                                        environment.interface, End::pod));
+    return config.mac.value_or(
+        pods::link_mac(owner_of(environment, config.identity), pods::End::pod));
 }
 
 /// Where a later plugin changed the MAC address that was `given`, the kernel has forgotten the

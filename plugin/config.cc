@@ -1,13 +1,14 @@
 #include "plugin/config.h"
 
 #include "cni/network.h"
-#include "ip/cidr.h"
+#include "mesh/settings.h"
 
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <fstream>
 #include <iterator>
+#include <sys/stat.h>
 #include <utility>
 
 namespace plugin {
@@ -16,60 +17,10 @@ namespace {
 
 constexpr const char* default_state_dir = "/run/ipip-cni";
 constexpr const char* default_nodes_file = "/run/ipip-cni/nodes.json";
-constexpr std::size_t longest_network = 50; // with a peer's name it must fit a device's alias
 
 std::filesystem::path path_or(const json::Field& document, const char* key, const char* absent) {
     const auto field = document.find(key);
     return field ? field->absolute_path(absent) : absent;
-}
-
-/// A key with several known values of which this version does the first.
-void require_first(const json::Field& document, const char* key,
-                   const std::vector<std::string>& values) {
-    const auto field = document.find(key);
-    if (!field || field->string() == values.front())
-        return;
-    if (std::ranges::find(values, field->string()) != values.end())
-        field->unsupported("is not supported yet; use \"" + values.front() + '"');
-    std::string choice;
-    for (const std::string& value : values)
-        choice += (choice.empty() ? "\"" : " or \"") + value + '"';
-    field->fail(field->shown() + " is unknown; use " + choice);
-}
-
-template <typename Read>
-auto value_or(const json::Field& document, const char* key, Read read,
-              decltype(read(document)) absent) {
-    const auto field = document.find(key);
-    return field ? read(*field) : absent;
-}
-
-bool boolean(const json::Field& field) {
-    return field.boolean();
-}
-
-std::uint32_t read_mtu(const json::Field& field) {
-    // Below 576 nothing is sure to work (RFC 791); above, the outer header must still fit.
-    const auto mtu = field.integer(0, 65515);
-    if (mtu != 0 && mtu < 576)
-        field.fail(field.shown() +
-                   " is less than IPv4 needs; use 0 to have it found out, or 576 to 65515");
-    return static_cast<std::uint32_t>(mtu);
-}
-
-mesh::Settings read_settings(const json::Field& document) {
-    require_first(document, "topology", {"pairs", "shared"});
-    require_first(document, "direct", {"never", "same-subnet"});
-    require_first(document, "encapsulation", {"ipip", "fou"});
-    if (const auto port = document.find("fouPort"))
-        port->integer(1, 65535);
-    return {
-        .network = cni::read_network(document, longest_network),
-        .mtu = value_or(document, "mtu", read_mtu, 0),
-        .ttl = static_cast<std::uint8_t>(value_or(
-            document, "ttl", [](const json::Field& field) { return field.integer(1, 255); }, 64)),
-        .masquerade = value_or(document, "ipMasq", boolean, false),
-        .check_source = value_or(document, "sourceCheck", boolean, true)};
 }
 
 const json::Value& strings(const json::Field& list) {
@@ -167,10 +118,10 @@ std::vector<std::string> find_unknown(const json::Field& document) {
 
 /// The nodes that the agent left for us.
 void read_nodes_file(const std::filesystem::path& path, Config& config) {
+    config.nodes_file.emplace(path);
     std::ifstream file(path);
     if (!file)
-        throw NotReady("nodes: are not in the configuration, and nodesFile " + path.string() +
-                       " cannot be read; list the nodes, or see that ipipd runs on this host");
+        throw json::FieldError("nodesFile: " + path.string() + " cannot be read; see who may");
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     try {
         const json::Value content = json::parse(text);
@@ -187,8 +138,25 @@ void read_nodes_file(const std::filesystem::path& path, Config& config) {
 
 } // namespace
 
+NodesFile::NodesFile(std::filesystem::path path) : path_(std::move(path)), read_(version()) {
+    if (!read_)
+        throw NotReady("nodes: are not in the configuration, and nodesFile " + path_.string() +
+                       " cannot be read; list the nodes, or see that ipipd runs on this host");
+}
+
+std::optional<NodesFile::Version> NodesFile::version() const {
+    struct stat status {};
+    if (::stat(path_.c_str(), &status) != 0)
+        return std::nullopt;
+    return Version(status.st_dev, status.st_ino, status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+}
+
+bool NodesFile::is_current() const {
+    return version() == read_;
+}
+
 Identity read_identity(const json::Field& document) {
-    return {.network = cni::read_network(document, longest_network),
+    return {.network = cni::read_network(document, mesh::longest_network),
             .state_dir = path_or(document, "stateDir", default_state_dir),
             .owns_mesh = document.find("nodes").has_value()};
 }
@@ -203,7 +171,7 @@ Config read_config(const cni::Call& call) {
     const json::Field& document = call.config;
     Config config{.cni_version = call.version,
                   .identity = read_identity(document),
-                  .settings = read_settings(document),
+                  .settings = mesh::read_settings(document, read_identity(document).network),
                   .nodes = {},
                   .node_name = {},
                   .dns = read_dns(document),

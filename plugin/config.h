@@ -12,6 +12,8 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <sys/types.h>
+#include <tuple>
 #include <vector>
 
 namespace plugin {
@@ -36,12 +38,30 @@ Identity read_identity(const json::Field& document);
 /// json::FieldError.
 std::optional<json::Field> read_delegate(const json::Field& document);
 
+/// The file that the nodes were read from. It is replaced, never written over.
+class NodesFile {
+  public:
+    /// Throws NotReady where there is none.
+    explicit NodesFile(std::filesystem::path path);
+    const std::filesystem::path& path() const { return path_; }
+    /// Whether it is still the same one.
+    bool is_current() const;
+
+  private:
+    using Version = std::tuple<dev_t, ino_t, time_t, long>;
+    std::optional<Version> version() const;
+
+    std::filesystem::path path_;
+    std::optional<Version> read_;
+};
+
 /// The whole network configuration, checked.
 struct Config {
     std::string cni_version;
     Identity identity;
     mesh::Settings settings;
     std::vector<mesh::Node> nodes;
+    std::optional<NodesFile> nodes_file = {}; ///< where they came from it
     std::optional<std::string> node_name;
     json::Value dns;                          ///< as it goes into the result; null: none
     std::optional<ip::Mac> mac;               ///< asked for by the runtime

@@ -2,9 +2,9 @@
 #include "netlink/pod_link.h"
 #include "plugin/address_source.h"
 #include "plugin/attachment.h"
-#include "plugin/names.h"
 #include "plugin/retire.h"
 #include "plugin/verbs.h"
+#include "pods/names.h"
 
 namespace plugin {
 
@@ -33,7 +33,7 @@ void del(const cni::Call& call, const Identity& identity) {
     // While the link is there: a DHCP client says good-bye over it.
     failures.attempt([&] { make_address_source(call, store, host)->give_back(); });
     failures.attempt([&] {
-        netlink::detach(host, host_link_name(owner.network, owner.container, owner.interface));
+        netlink::detach(host, pods::host_link_name(owner));
         // After the link: an address must not be given out again while its route still stands.
         store.release(owner);
     });

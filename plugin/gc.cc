@@ -5,9 +5,9 @@
 #include "netlink/pod_link.h"
 #include "plugin/address_source.h"
 #include "plugin/attachment.h"
-#include "plugin/names.h"
 #include "plugin/retire.h"
 #include "plugin/verbs.h"
+#include "pods/names.h"
 
 namespace plugin {
 
@@ -21,7 +21,7 @@ void gc(const cni::Call& call, const Identity& identity) {
 
     std::set<std::string> valid_links;
     for (const auto& [container, interface] : valid)
-        valid_links.insert(host_link_name(network, container, interface));
+        valid_links.insert(pods::host_link_name({network, container, interface}));
     std::set<std::string> gone;
     const auto collect = [&](const std::string& link) {
         if (netlink::detach(host, link))
@@ -33,7 +33,7 @@ void gc(const cni::Call& call, const Identity& identity) {
         if (valid.contains({owner.container, owner.interface}))
             continue;
         failures.attempt([&] {
-            collect(host_link_name(network, owner.container, owner.interface));
+            collect(pods::host_link_name(owner));
             store.release(owner);
             cni::log_info("freed " + lease.address.to_string() + " of interface " +
                           owner.interface + " of container " + owner.container);
@@ -42,8 +42,8 @@ void gc(const cni::Call& call, const Identity& identity) {
     // Links without a lease, by their marks.
     failures.attempt([&] {
         for (const netlink::Link& link : netlink::dump_links(host, "veth"))
-            if (is_host_link(network, link.name, link.alias) && !valid_links.contains(link.name) &&
-                !gone.contains(link.name))
+            if (pods::is_host_link(network, link.name, link.alias) &&
+                !valid_links.contains(link.name) && !gone.contains(link.name))
                 failures.attempt([&] { collect(link.name); });
     });
     failures.attempt([&] { retire_mesh_if_unused(identity, store); });

@@ -6,7 +6,7 @@
 namespace plugin {
 
 /// Attaches the pod: its document goes to standard output. What it throws leaves nothing behind.
-json::Value add(const cni::Call& call, const Config& config);
+json::Value add(const cni::Call& call, Config config);
 
 /// Takes away all that ADD made, or what is left of it: no namespace, no agent and no result
 /// of the ADD is needed, and nothing left to do is no error.

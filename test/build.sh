@@ -27,12 +27,13 @@ run() {
 # The Debian packages that this build takes, a line each.
 packages() {
     printf '%s\n' cmake ninja-build pkg-config g++ \
-        libnl-3-dev libnl-route-3-dev nlohmann-json3-dev libspdlog-dev libfmt-dev liblmdb-dev
+        libnl-3-dev libnl-route-3-dev nlohmann-json3-dev libspdlog-dev libfmt-dev liblmdb-dev \
+        libcurl4-openssl-dev libyaml-cpp-dev libcivetweb-dev prometheus-cpp-dev libcli11-dev
     case $preset in
         tidy) printf '%s\n' clang clang-tidy ;;
         clang | fuzz) echo clang ;;
     esac
-    [[ ! $tests ]] || printf '%s\n' libgtest-dev libgmock-dev
+    [[ ! $tests ]] || printf '%s\n' libgtest-dev libgmock-dev libssl-dev
 }
 
 # Whether what is to be built includes tests.

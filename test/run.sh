@@ -3,11 +3,12 @@
 #
 #   test/run.sh [STEP...]
 #
-# Without a STEP, all of them: style dev release ipip demo runtimes clang tidy fuzz.
+# Without a STEP, all of them: style dev release ipip kubernetes demo runtimes image manifests clang
+# tidy fuzz.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
-readonly steps=(style dev release ipip demo runtimes clang tidy fuzz)
+readonly steps=(style dev release ipip kubernetes demo runtimes image manifests clang tidy fuzz)
 readonly fuzz_seconds=10 # for each target
 
 say() {
@@ -30,9 +31,11 @@ dev() {
 
 release() {
     say 'release: the static programs'
-    test/build.sh release ipip ipip-ipam tunnel_test system_test
-    test/static.sh build/release/bin/ipip
-    test/static.sh build/release/bin/ipip-ipam
+    test/build.sh release ipip ipip-ipam ipipctl ipipd tunnel_test system_test
+    local program
+    for program in ipip ipip-ipam ipipctl; do
+        test/static.sh "build/release/bin/$program"
+    done
 }
 
 clang() {
@@ -48,9 +51,24 @@ tidy() {
 ipip() {
     say 'ipip: tunnel and system tests on a kernel with ipip'
     test/install.sh iproute2 nftables iputils-ping kmod strace binutils
-    test/build.sh release ipip ipip-ipam tunnel_test system_test
+    test/build.sh release ipip ipip-ipam ipipctl ipipd tunnel_test system_test
     test/with-ipip.sh build/release/bin/tunnel_test
     test/with-ipip.sh build/release/bin/system_test
+}
+
+kubernetes() {
+    say 'kubernetes: the agent against a real API server, on a kernel with ipip'
+    test/kubernetes/run.sh
+}
+
+image() {
+    say 'image: built without a registry, looked into, and run'
+    test/image.sh
+}
+
+manifests() {
+    say 'manifests: built and checked'
+    test/manifests.sh
 }
 
 fuzz() {

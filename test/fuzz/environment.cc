@@ -1,5 +1,5 @@
 #include "cni/environment.h"
-#include "plugin/names.h"
+#include "pods/names.h"
 #include "test/fuzz/expect.h"
 
 #include <algorithm>
@@ -50,7 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                    environment.interface.find_first_of("/:% ") == std::string::npos,
                "an interface name is one for the kernel");
         expect(environment.netns || environment.verb == cni::Verb::del, "an ADD has a namespace");
-        expect(plugin::host_link_alias("podnet", environment).size() <= 255, "an alias fits");
+        expect(pods::host_link_alias("podnet", environment).size() <= 255, "an alias fits");
     } catch (const cni::EnvironmentError& error) {
         const std::string_view message = error.what();
         expect(message.starts_with("CNI_"), "the message names the variable");

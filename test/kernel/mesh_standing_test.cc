@@ -4,9 +4,11 @@
 #include "test/kernel/mesh_scene.h"
 
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 
 namespace mesh {
 namespace {
@@ -100,6 +102,28 @@ TEST_F(StandingTest, OneOfManyParallelCallersCarriesOutAChange) {
     EXPECT_EQ(std::ranges::count(results, 0), callers - 1);
     EXPECT_EQ(std::ranges::count(results, 1), 1);
     EXPECT_EQ(shown_mesh(host_), expected_mesh(nodes(4)));
+}
+
+TEST_F(StandingTest, LeavesAMeshAloneThatAnotherMadeMeanwhile) {
+    stand(request(nodes(3)));
+    Request stale = request(nodes(2));
+    stale.is_current = [] { return false; };
+    EXPECT_THROW(stand(stale), Outdated);
+    EXPECT_EQ(shown_mesh(host_), expected_mesh(nodes(3)));
+    stale.nodes = nodes(3);
+    EXPECT_THAT(stand(stale), IsEmpty()) << "what is asked for stands";
+}
+
+TEST_F(StandingTest, PublishesWhatItMadeBeforeAnotherComesIn) {
+    const auto is_locked = [&] {
+        const netlink::Fd file(::open((folder_ / "state/mesh.lock").c_str(), O_RDWR | O_CLOEXEC));
+        return ::flock(file.get(), LOCK_SH | LOCK_NB) != 0;
+    };
+    bool was_locked = false;
+    enforce(route_, request(nodes(3)), [&] { was_locked = is_locked(); });
+    EXPECT_TRUE(was_locked);
+    EXPECT_FALSE(is_locked());
+    EXPECT_THAT(stand(request(nodes(3))), IsEmpty());
 }
 
 TEST_F(StandingTest, CarriesOutAChangedList) {

@@ -186,6 +186,13 @@ TEST_F(RouteTest, DumpsOnlyWhatTheProjectMade) {
     EXPECT_THAT(dump_own_routes(socket_, ip::Family::v6), IsEmpty());
 }
 
+TEST(RouteTable, ThatNobodyEverPutARouteIntoHasNone) {
+    const scene::Namespace untouched; // whose main table the kernel has not made yet
+    const scene::Visit inside(untouched);
+    Socket socket;
+    EXPECT_THAT(dump_own_routes(socket, ip::Family::v4), IsEmpty());
+}
+
 TEST_F(RouteTest, DumpsTheFamilyAskedFor) {
     host_.ip("route add fd00:10::/64 dev u0 proto 94\n"
              "route add 10.10.200.0/24 dev u0 proto 94\n");

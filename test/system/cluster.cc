@@ -97,16 +97,18 @@ Output Host::call(const Call& call) const {
         environment.push_back("CNI_NETNS=" + *call.netns);
     Words words = call.wrapper;
     words.push_back(program_of(call.program));
-    return net_.run(Program{
-        .words = words, .input = call.config, .environment = environment, .prepare = [&] {
-            // Each machine has a /run of its own.
-            checked(::unshare(CLONE_NEWNS), "unshare mounts");
-            checked(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr),
-                    "make mounts private");
-            checked(::mount(run_.path().c_str(), "/run", nullptr, MS_BIND, nullptr), "mount /run");
-            if (call.prepare)
-                call.prepare();
-        }});
+    return net_.run(
+        Program{.words = words, .input = call.config, .environment = environment, .prepare = [&] {
+                    enter_own_run();
+                    if (call.prepare)
+                        call.prepare();
+                }});
+}
+
+void Host::enter_own_run() const {
+    checked(::unshare(CLONE_NEWNS), "unshare mounts");
+    checked(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "make mounts private");
+    checked(::mount(run_.path().c_str(), "/run", nullptr, MS_BIND, nullptr), "mount /run");
 }
 
 Json Host::add(const Pod& pod, const std::string& config) const {

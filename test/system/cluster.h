@@ -56,7 +56,11 @@ class Host {
 
     const std::string& name() const { return name_; }
     const Namespace& net() const { return net_; }
-    std::filesystem::path state_dir() const { return run_.path() / "ipip-cni"; }
+    /// What is /run to its programs.
+    const std::filesystem::path& folder() const { return run_.path(); }
+    std::filesystem::path state_dir() const { return folder() / "ipip-cni"; }
+    /// Gives the calling process this machine's /run. Throws std::system_error.
+    void enter_own_run() const;
 
     Output call(const Call& call) const;
 
@@ -102,6 +106,7 @@ class Cluster {
     explicit Cluster(int hosts, int mtu = 1500);
 
     Host& host(int number) { return *hosts_.at(static_cast<std::size_t>(number - 1)); }
+    const Host& host(int number) const { return *hosts_.at(static_cast<std::size_t>(number - 1)); }
     const Namespace& wire() const { return wire_; }
     int size() const { return static_cast<int>(hosts_.size()); }
 

@@ -26,10 +26,11 @@ const std::map<std::string, std::set<std::string>> below{
     {"netlink", {"hash", "ip"}},
     {"mesh", {"hash", "ip", "json", "ipam", "netlink"}},
     {"cni", {"ip", "json"}},
+    {"pods", {"hash", "ip", "ipam", "netlink", "cni"}},
     {"ipam_plugin", {"ip", "json", "ipam", "netlink", "cni"}},
-    {"plugin", {"hash", "ip", "json", "ipam", "netlink", "mesh", "cni", "ipam_plugin"}},
-    {"agent", {"hash", "ip", "json", "ipam", "netlink", "mesh"}},
-    {"ctl", {"hash", "ip", "json", "ipam", "netlink", "mesh"}},
+    {"plugin", {"hash", "ip", "json", "ipam", "netlink", "mesh", "cni", "pods", "ipam_plugin"}},
+    {"agent", {"hash", "ip", "json", "ipam", "netlink", "mesh", "cni", "pods"}},
+    {"ctl", {"hash", "ip", "json", "ipam", "netlink", "mesh", "cni", "pods"}},
 };
 
 struct Source {
@@ -155,6 +156,11 @@ TEST(Architecture, KeepsWhatIsSharedInsideOfTheNetlinkRoomThere) {
 TEST(Architecture, KeepsTheDatabaseInOneFile) {
     EXPECT_EQ(files_that_include("<lmdb.h>"), std::vector<std::string>{"ipam/database.cc"})
         << "only ipam/database.cc knows LMDB";
+}
+
+TEST(Architecture, SpeaksHttpInOneFile) {
+    EXPECT_EQ(files_that_include("<curl/"), std::vector<std::string>{"agent/http_stream.cc"})
+        << "only agent/http_stream.cc knows libcurl, and with it TLS";
 }
 
 TEST(Architecture, LogsInProgramsThroughOneFileOnly) {

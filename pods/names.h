@@ -2,30 +2,34 @@
 
 #include "cni/environment.h"
 #include "ip/mac.h"
+#include "ipam/store.h"
 
+#include <optional>
 #include <string>
 
-namespace plugin {
+namespace pods {
 
 // What a pod's wiring is called is computed from the attachment alone, so that DEL finds it
 // without any state.
 
 /// The host end of the pod's link: "veth" and 11 hexadecimal digits.
-std::string host_link_name(const std::string& network, const std::string& container,
-                           const std::string& interface);
+std::string host_link_name(const ipam::Owner& owner);
 
 enum class End { host, pod };
 
 /// A locally administered address (IEEE 802-2014 section 8.4) for one end of the link. Being set,
 /// it is left alone by those who would make up another, such as systemd-udevd.
-ip::Mac link_mac(const std::string& network, const std::string& container,
-                 const std::string& interface, End end);
+ip::Mac link_mac(const ipam::Owner& owner, End end);
 
 /// The host end's alias, for people: "podnet: default/web-0 eth0", or with the container's ID where
 /// the runtime does not name the pod.
 std::string host_link_alias(const std::string& network, const cni::Environment& environment);
 
+/// The network of which a device with this name and alias is the host end of a pod; none where it
+/// is not one that this project made.
+std::optional<std::string> network_of_host_link(const std::string& name, const std::string& alias);
+
 /// Whether a device with this name and alias is the host end of a pod of `network`.
 bool is_host_link(const std::string& network, const std::string& name, const std::string& alias);
 
-} // namespace plugin
+} // namespace pods

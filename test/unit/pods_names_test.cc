@@ -1,11 +1,11 @@
-#include "plugin/names.h"
+#include "pods/names.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <unordered_set>
 
-namespace plugin {
+namespace pods {
 namespace {
 
 using testing::EndsWith;
@@ -14,14 +14,14 @@ using testing::StartsWith;
 
 // Fixed for good: DEL must find what an older version of the plugin made.
 TEST(LinkNames, AreWhatTheyHaveAlwaysBeen) {
-    EXPECT_EQ(host_link_name("podnet", "c0ffee", "eth0"), "veth75670d19184");
-    EXPECT_EQ(link_mac("podnet", "c0ffee", "eth0", End::host).to_string(), "86:7c:34:78:4e:91");
-    EXPECT_EQ(link_mac("podnet", "c0ffee", "eth0", End::pod).to_string(), "36:30:da:f2:7f:f7");
+    EXPECT_EQ(host_link_name({"podnet", "c0ffee", "eth0"}), "veth75670d19184");
+    EXPECT_EQ(link_mac({"podnet", "c0ffee", "eth0"}, End::host).to_string(), "86:7c:34:78:4e:91");
+    EXPECT_EQ(link_mac({"podnet", "c0ffee", "eth0"}, End::pod).to_string(), "36:30:da:f2:7f:f7");
 }
 
 TEST(LinkNames, FillTheFifteenCharactersOfTheKernel) {
     for (const char* container : {"", "a", "c0ffee"}) {
-        const std::string name = host_link_name("podnet", container, "eth0");
+        const std::string name = host_link_name({"podnet", container, "eth0"});
         EXPECT_EQ(name.size(), 15U);
         EXPECT_THAT(name, MatchesRegex("veth[0-9a-f]+"));
     }
@@ -29,9 +29,9 @@ TEST(LinkNames, FillTheFifteenCharactersOfTheKernel) {
 
 TEST(LinkNames, DifferWithEachPartOfTheAttachment) {
     const std::unordered_set<std::string> names{
-        host_link_name("podnet", "c0ffee", "eth0"), host_link_name("podnet", "c0ffee", "eth1"),
-        host_link_name("podnet", "c0ffe", "eth0"),  host_link_name("podne", "c0ffee", "eth0"),
-        host_link_name("podnetc", "0ffee", "eth0"), host_link_name("podnet", "c0ffeee", "th0")};
+        host_link_name({"podnet", "c0ffee", "eth0"}), host_link_name({"podnet", "c0ffee", "eth1"}),
+        host_link_name({"podnet", "c0ffe", "eth0"}),  host_link_name({"podne", "c0ffee", "eth0"}),
+        host_link_name({"podnetc", "0ffee", "eth0"}), host_link_name({"podnet", "c0ffeee", "th0"})};
     EXPECT_EQ(names.size(), 6U);
 }
 
@@ -39,19 +39,19 @@ TEST(LinkNames, OfAHundredThousandAttachmentsAllDiffer) {
     constexpr int attachments = 100'000;
     std::unordered_set<std::string> names;
     for (int i = 0; i < attachments; ++i)
-        names.insert(host_link_name("podnet", std::to_string(i), "eth0"));
+        names.insert(host_link_name({"podnet", std::to_string(i), "eth0"}));
     EXPECT_EQ(names.size(), std::size_t{attachments});
 }
 
 TEST(LinkMac, IsALocalOneOfASingleInterface) {
     for (int i = 0; i < 1000; ++i)
         for (const End end : {End::host, End::pod})
-            ASSERT_EQ(link_mac("podnet", std::to_string(i), "eth0", end).bytes[0] & 3, 2);
+            ASSERT_EQ(link_mac({"podnet", std::to_string(i), "eth0"}, end).bytes[0] & 3, 2);
 }
 
 TEST(LinkMac, DiffersAtTheTwoEnds) {
-    EXPECT_NE(link_mac("podnet", "c0ffee", "eth0", End::host),
-              link_mac("podnet", "c0ffee", "eth0", End::pod));
+    EXPECT_NE(link_mac({"podnet", "c0ffee", "eth0"}, End::host),
+              link_mac({"podnet", "c0ffee", "eth0"}, End::pod));
 }
 
 cni::Environment environment_with(std::map<std::string, std::string> args) {
@@ -92,5 +92,13 @@ TEST(HostLink, IsKnownByNameAndAlias) {
     EXPECT_FALSE(is_host_link("podnet", "veth75670d19184", ""));
 }
 
+TEST(HostLink, TellsItsNetwork) {
+    EXPECT_EQ(network_of_host_link("veth75670d19184", "podnet: c0ffee eth0"), "podnet");
+    EXPECT_EQ(network_of_host_link("veth75670d19184", "a.b-c_9: default/web eth0"), "a.b-c_9");
+    for (const char* foreign : {"", "podnet", "podnet:", "podnet:x", ": x", "my note: x", "-a: x"})
+        EXPECT_EQ(network_of_host_link("veth75670d19184", foreign), std::nullopt) << foreign;
+    EXPECT_EQ(network_of_host_link("veth7567", "podnet: c0ffee eth0"), std::nullopt);
+}
+
 } // namespace
-} // namespace plugin
+} // namespace pods

@@ -1,25 +1,23 @@
-#include "plugin/names.h"
+#include "pods/names.h"
 
+#include "cni/network.h"
 #include "hash/hash.h"
 
-namespace plugin {
+namespace pods {
 
-static Hash attachment(const std::string& network, const std::string& container,
-                       const std::string& interface) {
-    return Hash().add(network).add(container).add(interface);
+static Hash hash_of(const ipam::Owner& owner) {
+    return Hash().add(owner.network).add(owner.container).add(owner.interface);
 }
 
 constexpr std::string_view prefix = "veth";
 constexpr unsigned digits = 11;
 
-std::string host_link_name(const std::string& network, const std::string& container,
-                           const std::string& interface) {
-    return std::string(prefix) + attachment(network, container, interface).hex(digits);
+std::string host_link_name(const ipam::Owner& owner) {
+    return std::string(prefix) + hash_of(owner).hex(digits);
 }
 
-ip::Mac link_mac(const std::string& network, const std::string& container,
-                 const std::string& interface, End end) {
-    Hash hash = attachment(network, container, interface);
+ip::Mac link_mac(const ipam::Owner& owner, End end) {
+    Hash hash = hash_of(owner);
     hash.add(end == End::host ? "host" : "pod");
     ip::Mac mac;
     for (std::size_t i = 0; i < mac.bytes.size(); ++i)
@@ -43,10 +41,17 @@ std::string host_link_alias(const std::string& network, const cni::Environment& 
     return alias;
 }
 
-bool is_host_link(const std::string& network, const std::string& name, const std::string& alias) {
-    return name.size() == prefix.size() + digits && name.starts_with(prefix) &&
-           name.find_first_not_of("0123456789abcdef", prefix.size()) == std::string::npos &&
-           alias.starts_with(network + ": ");
+std::optional<std::string> network_of_host_link(const std::string& name, const std::string& alias) {
+    const bool named = name.size() == prefix.size() + digits && name.starts_with(prefix) &&
+                       name.find_first_not_of("0123456789abcdef", prefix.size()) == name.npos;
+    std::string network = alias.substr(0, alias.find(": "));
+    if (!named || network.size() == alias.size() || !cni::is_network_name(network))
+        return std::nullopt;
+    return network;
 }
 
-} // namespace plugin
+bool is_host_link(const std::string& network, const std::string& name, const std::string& alias) {
+    return network_of_host_link(name, alias) == network;
+}
+
+} // namespace pods

@@ -1,0 +1,305 @@
+#include "agent/keeper.h"
+
+#include "agent/atomic_file.h"
+#include "agent/log.h"
+#include "ipam/range.h"
+#include "mesh/settings.h"
+#include "netlink/address.h"
+#include "netlink/link.h"
+#include "pods/audit.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace agent {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds gathering{50}; // of news that comes together
+constexpr seconds period{30};         // without any news
+constexpr milliseconds first_backoff{500};
+constexpr milliseconds longest_backoff{30'000};
+
+/// What was repaired, in a word, for the metrics.
+std::string kind_of(const std::string& line) {
+    for (const char* kind : {"tunnel", "address", "masquerade", "forwarding", "route"})
+        if (line.find(kind) != line.npos)
+            return kind;
+    return "other";
+}
+
+std::string nodes_document(const std::vector<mesh::Node>& nodes, const std::string& self) {
+    json::Value list = json::Value::array();
+    for (const mesh::Node& node : nodes)
+        list.push_back(mesh::to_json(node));
+    json::Value document{{"nodes", std::move(list)}};
+    if (!self.empty())
+        document["self"] = self;
+    return document.dump();
+}
+
+/// How many pods the node has IPv4 addresses for.
+std::uint64_t pod_addresses(const mesh::Node& node) {
+    std::uint64_t count = 0;
+    for (const ip::Cidr& cidr : node.pod_cidrs) {
+        const ipam::Range range = ipam::usable(cidr);
+        count += (std::uint64_t{1} << (cidr.network().bits() - cidr.length())) - 2;
+        count -= static_cast<std::uint64_t>(
+            std::ranges::count_if(node.tunnel_addresses, [&](const ip::Address& endpoint) {
+                return ipam::contains(range, endpoint);
+            }));
+    }
+    return count;
+}
+
+/// "172.16.5.126 on eth0".
+std::string place_of(netlink::Socket& route, const ip::Address& address) {
+    for (const auto& entry : netlink::dump_addresses(route, address.family()))
+        if (entry.local == address)
+            if (const auto reply = route.find(netlink::get_link(entry.link)))
+                return address.to_string() + " on " + netlink::to_link(reply).name;
+    return address.to_string() + ", which no interface of this host has";
+}
+
+} // namespace
+
+Keeper::Keeper(const Options& options, Health& health)
+    : options_(options), health_(health), state_dir_(options.state_dir()),
+      settings_(mesh::read_settings(json::Field(options.network),
+                                    json::Field(options.network).find("name")->string())),
+      installation_(options), due_(Clock::time_point::max()) {
+    resume();
+}
+
+void Keeper::resume() {
+    const auto path = state_dir_ / cni::nodes_file_name;
+    try {
+        const auto text = read_file(path);
+        if (!text)
+            return;
+        const json::Value document = json::parse(*text);
+        const json::Field root(document);
+        const auto self = root.find("self");
+        if ((self ? self->string() : "") != options_.node_name)
+            return; // it is of another time
+        auto nodes = mesh::read_nodes(root.require("nodes", "ipipd writes it"));
+        log_info("goes on with the " + std::to_string(nodes.size()) + " nodes of " + path.string() +
+                 " until the cluster's are known");
+        admission_ = mesh::Admission(nodes);
+        want(std::move(nodes));
+    } catch (const std::exception& error) {
+        log_warning(path.string() + " is of no use and will be replaced: " + error.what());
+    }
+}
+
+void Keeper::want(std::vector<mesh::Node> nodes) {
+    nodes_ = std::move(nodes);
+    changed_ = true;
+    backoff_ = milliseconds(0);
+    look_by(gathering);
+}
+
+void Keeper::take(const Roster& roster) {
+    mesh::Admission::Ballot ballot{
+        .candidates = {}, .self = options_.node_name, .silent = {}, .unusable = {}};
+    for (const Candidate& candidate : roster) {
+        if (candidate.node)
+            ballot.candidates.push_back(*candidate.node);
+        else
+            ballot.unusable.insert(candidate.name);
+        if (candidate.silent)
+            ballot.silent.insert(candidate.name);
+    }
+    const auto verdict = admission_.decide(ballot);
+    note_self(roster);
+    note_problems(roster, verdict);
+    if (verdict.nodes != nodes_)
+        want(verdict.nodes);
+}
+
+void Keeper::note_self(const Roster& roster) {
+    const auto found = std::ranges::find(roster, options_.node_name, &Candidate::name);
+    self_ = found == roster.end() ? std::nullopt : std::optional(*found);
+}
+
+/// Says what is new about the nodes that are none of the mesh, once.
+void Keeper::note_problems(const Roster& roster, const mesh::Admission::Verdict& verdict) {
+    std::map<std::string, std::string> problems = verdict.refused;
+    std::set<std::string> waiting;
+    for (const Candidate& candidate : roster)
+        if (!candidate.node) {
+            problems.emplace(candidate.name, candidate.waits_for);
+            if (!candidate.wrong)
+                waiting.insert(candidate.name);
+        }
+    for (const auto& [name, why] : problems)
+        if (const auto said = problems_.find(name);
+            said == problems_.end() || said->second != why) {
+            const std::string line = "node " + name + ": " + why;
+            waiting.contains(name) ? log_info(line) : log_warning(line);
+        }
+    const auto self = problems.find(options_.node_name);
+    health_.change([&](Condition& condition) {
+        condition.listed = true;
+        condition.waiting = waiting.size();
+        condition.refused = problems.size() - waiting.size();
+        condition.self_known = std::ranges::any_of(verdict.nodes, [&](const mesh::Node& node) {
+            return options_.node_name.empty() || node.name == options_.node_name;
+        });
+        if (!condition.self_known)
+            condition.trouble =
+                "node " + options_.node_name + ' ' +
+                (self == problems.end() ? "is not among the cluster's Nodes" : self->second);
+    });
+    problems_ = std::move(problems);
+}
+
+void Keeper::kernel_changed(const std::set<int>& processes) {
+    opponents_.suspect(processes);
+    if (backoff_ == milliseconds(0)) // else it is waited for already, with good reason
+        look_by(gathering);
+}
+
+void Keeper::look_by(milliseconds time) {
+    due_ = std::min(due_, Clock::now() + time);
+}
+
+mesh::Request Keeper::request() const {
+    return {.nodes = nodes_,
+            .node_name =
+                options_.node_name.empty() ? std::nullopt : std::optional(options_.node_name),
+            .settings = settings_,
+            .state_dir = state_dir_};
+}
+
+void Keeper::look() {
+    const auto start = Clock::now();
+    due_ = start + period;
+    const milliseconds backoff_before = std::exchange(backoff_, milliseconds(0));
+    if (nodes_.empty() || (health_.now().listed && !health_.now().self_known))
+        return; // what stands from before stays
+    try {
+        keep();
+        health_.change([&](Condition& condition) {
+            condition.stands = true;
+            condition.trouble.clear();
+        });
+        audit();
+        install();
+    } catch (const std::exception& error) {
+        backoff_ = std::clamp(backoff_before * 2, first_backoff, longest_backoff);
+        due_ = start + backoff_;
+        fail(error.what());
+    }
+    health_.change([&](Condition& condition) {
+        ++condition.looks;
+        condition.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+    });
+}
+
+void Keeper::fail(const std::string& why) {
+    const bool is_new = health_.now().trouble != why;
+    health_.change([&](Condition& condition) {
+        ++condition.failures;
+        condition.trouble = why;
+    });
+    if (is_new)
+        log_error(why + "; what stands stays, and it is tried again");
+}
+
+void Keeper::keep() {
+    health_.change([&](Condition& condition) { condition.peers = nodes_.size() - 1; });
+    if (changed_)
+        return make();
+    const mesh::Request wanted = request();
+    const mesh::Inspection found =
+        mesh::inspect(route_, wanted.nodes, wanted.node_name, wanted.settings);
+    if (!found.wrongs.empty())
+        repair(found.wrongs);
+}
+
+/// While a mesh is made anew what stood goes on standing; only where that fails nobody knows.
+mesh::Reconciled Keeper::enforce(const std::function<void()>& publish) {
+    try {
+        return mesh::enforce(route_, request(), publish);
+    } catch (...) {
+        health_.change([](Condition& condition) { condition.stands = false; });
+        throw;
+    }
+}
+
+void Keeper::make() {
+    const auto publish = [&] {
+        put_file(state_dir_ / cni::nodes_file_name, nodes_document(nodes_, options_.node_name),
+                 0644);
+    };
+    const mesh::Reconciled made = enforce(publish);
+    for (const std::string& line : made.changes)
+        log_info(line);
+    const mesh::Node& own = nodes_[made.self];
+    if (own.addresses != own_.addresses)
+        for (const ip::Address& address : own.addresses)
+            log_info("the underlay is " + place_of(route_, address) + ", by " +
+                     (self_ ? self_->address_from : "the nodes file"));
+    own_ = own;
+    changed_ = false;
+}
+
+void Keeper::repair(const std::vector<std::string>& wrongs) {
+    for (const std::string& wrong : wrongs)
+        log_warning("found that " + wrong);
+    for (const std::string& line : enforce({}).changes)
+        log_warning("repaired: " + line);
+    health_.change([&](Condition& condition) {
+        for (const std::string& wrong : wrongs)
+            ++condition.repairs[kind_of(wrong)];
+    });
+    if (const auto opponent = opponents_.note_repair(wrongs, Clock::now())) {
+        log_error("our repairs are undone again and again (" + wrongs.front() + "), by " +
+                  *opponent +
+                  "; make it leave our devices alone. The next repair comes in half a minute");
+        backoff_ = longest_backoff;
+        due_ = Clock::now() + longest_backoff;
+    }
+}
+
+/// What the mesh's loss took from pods that run, and what pods that are gone left behind.
+void Keeper::audit() {
+    ipam::Store store(state_dir_);
+    const auto restored =
+        pods::restore_routes(store, route_, settings_.network, own_.tunnel_addresses);
+    for (const std::string& line : restored)
+        log_warning("repaired: " + line);
+    const auto abandoned = pods::abandoned(store, route_, settings_.network);
+    for (const auto& [address, owner, since] : abandoned) {
+        store.release(owner);
+        log_warning("freed " + address.to_string() + ", leased to interface " + owner.interface +
+                    " of container " + owner.container + ", whose link is gone");
+    }
+    const std::uint64_t used = store.leases(settings_.network).size();
+    const std::uint64_t all = pod_addresses(own_);
+    health_.change([&](Condition& condition) {
+        if (!restored.empty())
+            condition.repairs["route"] += restored.size();
+        condition.freed += abandoned.size();
+        condition.addresses_used = used;
+        condition.addresses_free = all - std::min(all, used);
+    });
+}
+
+void Keeper::install() {
+    for (const std::string& line : installation_.complete())
+        log_info(line);
+    health_.change([](Condition& condition) { condition.installed = true; });
+    auto rivals = installation_.rivals();
+    for (const std::string& rival : rivals)
+        if (std::ranges::find(rivals_, rival) == rivals_.end())
+            log_warning(rival + " comes before " + cni::conflist_name +
+                        " by name, and runtimes take the first; remove it");
+    rivals_ = std::move(rivals);
+}
+
+} // namespace agent

@@ -1,0 +1,138 @@
+#include "agent/metrics.h"
+
+#include "agent/log.h"
+#include "netlink/link.h"
+#include "netlink/socket.h"
+
+#include <prometheus/metric_family.h>
+
+namespace agent {
+
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+using Labels = std::vector<ClientMetric::Label>;
+
+class Collection {
+  public:
+    void add(MetricType type, const std::string& name, const std::string& help, double value,
+             Labels labels = {}) {
+        if (families_.empty() || families_.back().name != name) {
+            MetricFamily family;
+            family.name = name;
+            family.help = help;
+            family.type = type;
+            families_.push_back(std::move(family));
+        }
+        ClientMetric metric;
+        metric.label = std::move(labels);
+        if (type == MetricType::Gauge)
+            metric.gauge.value = value;
+        else if (type == MetricType::Counter)
+            metric.counter.value = value;
+        families_.back().metric.push_back(std::move(metric));
+    }
+    void summary(const std::string& name, const std::string& help, std::uint64_t count,
+                 double sum) {
+        add(MetricType::Summary, name, help, 0);
+        families_.back().metric.back().summary = {
+            .sample_count = count, .sample_sum = sum, .quantile = {}};
+    }
+    void gauge(const std::string& name, const std::string& help, double value, Labels labels = {}) {
+        add(MetricType::Gauge, name, help, value, std::move(labels));
+    }
+    void counter(const std::string& name, const std::string& help, std::uint64_t value,
+                 Labels labels = {}) {
+        add(MetricType::Counter, name, help, static_cast<double>(value), std::move(labels));
+    }
+    std::vector<MetricFamily> take() { return std::move(families_); }
+
+  private:
+    std::vector<MetricFamily> families_;
+};
+
+void add_condition(Collection& all, const Condition& now) {
+    all.gauge("ipip_ready", "1 where /readyz says so", now.ready() ? 1 : 0);
+    all.gauge("ipip_peers_wanted", "Nodes to which a tunnel is to stand",
+              static_cast<double>(now.peers));
+    all.gauge("ipip_nodes_waiting", "Nodes without address or pod CIDR yet",
+              static_cast<double>(now.waiting));
+    all.gauge("ipip_nodes_refused", "Nodes that are wrong or clash with another",
+              static_cast<double>(now.refused));
+    all.counter("ipip_reconcile_failures_total", "Looks that ended in an error", now.failures);
+    all.summary("ipip_reconcile_seconds", "How long looks took", now.looks, now.seconds);
+    all.gauge("ipip_addresses_used", "Pod addresses that are leased",
+              static_cast<double>(now.addresses_used));
+    all.gauge("ipip_addresses_free", "Pod addresses of this node that are not",
+              static_cast<double>(now.addresses_free));
+    all.counter("ipip_addresses_freed_total", "Leases of pods that were gone", now.freed);
+    for (const auto& [kind, count] : now.repairs)
+        all.counter("ipip_repairs_total", "What others changed and was put right, by kind", count,
+                    {{"kind", kind}});
+}
+
+void add_kube(Collection& all, const KubeCounters& kube) {
+    all.counter("ipip_kube_lists_total", "Lists of all Nodes", kube.lists);
+    all.counter("ipip_kube_watches_total", "Watches begun", kube.watches);
+    all.counter("ipip_kube_failures_total", "Requests that failed or broke off", kube.failures);
+    all.counter("ipip_kube_events_total", "Events of Nodes", kube.events);
+}
+
+/// Those of the network's tunnels whose peer the alias names.
+std::vector<std::pair<netlink::Link, std::string>> tunnels_of(const std::string& network) {
+    netlink::Socket route;
+    std::vector<std::pair<netlink::Link, std::string>> tunnels;
+    for (netlink::Link& link : netlink::dump_links(route, "ipip", netlink::Counters::with))
+        if (link.alias.starts_with(network + '/')) {
+            std::string peer = link.alias.substr(network.size() + 1);
+            tunnels.emplace_back(std::move(link), std::move(peer));
+        }
+    return tunnels;
+}
+
+void add_tunnels(Collection& all, const std::string& network) {
+    const auto tunnels = tunnels_of(network);
+    double up = 0;
+    for (const auto& [link, peer] : tunnels)
+        up += link.up ? 1 : 0;
+    all.gauge("ipip_peers_standing", "Tunnels that are up", up);
+    const struct {
+        const char* name;
+        const char* help;
+        std::uint64_t netlink::LinkCounters::*member;
+    } rows[] = {
+        {"ipip_peer_received_packets_total", "Packets from the peer",
+         &netlink::LinkCounters::received_packets},
+        {"ipip_peer_received_bytes_total", "Bytes from the peer",
+         &netlink::LinkCounters::received_bytes},
+        {"ipip_peer_sent_packets_total", "Packets to the peer",
+         &netlink::LinkCounters::sent_packets},
+        {"ipip_peer_sent_bytes_total", "Bytes to the peer", &netlink::LinkCounters::sent_bytes},
+        {"ipip_peer_errors_total", "Packets from or to the peer that failed",
+         &netlink::LinkCounters::errors},
+        {"ipip_peer_drops_total", "Packets from or to the peer that were dropped",
+         &netlink::LinkCounters::drops}};
+    for (const auto& [name, help, member] : rows)
+        for (const auto& [link, peer] : tunnels)
+            all.counter(name, help, link.counters.*member, {{"peer", peer}});
+}
+
+} // namespace
+
+std::vector<MetricFamily> Metrics::Collect() const {
+    Collection all;
+    all.gauge("ipip_build_info", "The version that runs", 1, {{"version", IPIP_VERSION}});
+    add_condition(all, health_.now());
+    add_kube(all, *kube_);
+    try {
+        add_tunnels(all, network_);
+    } catch (const std::exception& error) { // the others are told all the same
+        log_warning(std::string("metrics: ") + error.what());
+    }
+    return all.take();
+}
+
+} // namespace agent

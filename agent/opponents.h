@@ -1,0 +1,32 @@
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace agent {
+
+/// Knows a fight when there is one: someone who undoes our repairs again and again, against whom
+/// more of them help nobody.
+class Opponents {
+  public:
+    using Clock = std::chrono::steady_clock;
+
+    /// These processes changed something.
+    void suspect(const std::set<int>& processes);
+
+    /// These things, each by its description, had to be repaired at that time. Returns who it is
+    /// that we fight with over one of them, in words, where it has become a fight.
+    std::optional<std::string> note_repair(const std::vector<std::string>& things,
+                                           Clock::time_point now);
+
+  private:
+    std::map<std::string, std::deque<Clock::time_point>> repairs_;
+    std::set<std::string> suspects_;
+};
+
+} // namespace agent

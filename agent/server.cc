@@ -1,0 +1,87 @@
+#include "agent/server.h"
+
+#include <CivetServer.h>
+#include <functional>
+#include <map>
+#include <prometheus/text_serializer.h>
+#include <stdexcept>
+#include <vector>
+
+namespace agent {
+
+namespace {
+
+struct Answer {
+    int status;
+    std::string body;
+};
+
+/// GET of one path.
+class Page : public CivetHandler {
+  public:
+    Page(std::string type, std::function<Answer()> answer)
+        : type_(std::move(type)), answer_(std::move(answer)) {}
+
+    bool handleGet(CivetServer*, mg_connection* connection) override {
+        const Answer answer = answer_();
+        mg_printf(connection,
+                  "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+                  "Connection: close\r\n\r\n",
+                  answer.status, answer.status == 200 ? "OK" : "Service Unavailable", type_.c_str(),
+                  answer.body.size());
+        mg_write(connection, answer.body.data(), answer.body.size());
+        return true;
+    }
+
+  private:
+    std::string type_;
+    std::function<Answer()> answer_;
+};
+
+std::vector<std::string> options_for(const std::string& address) {
+    const std::string port = address.starts_with(':') ? address.substr(1) : address;
+    return {"listening_ports",    port,    "num_threads",           "2",
+            "request_timeout_ms", "10000", "keep_alive_timeout_ms", "0"};
+}
+
+} // namespace
+
+class Server::Handlers {
+  public:
+    Handlers(const std::string& address, const Health& health,
+             std::shared_ptr<prometheus::Collectable> metrics)
+        : server_(options_for(address)) {
+        constexpr const char* plain = "text/plain; charset=utf-8";
+        add("/healthz", plain, [] { return Answer{200, "ok\n"}; });
+        add("/readyz", plain, [&health] {
+            const Condition now = health.now();
+            return Answer{now.ready() ? 200 : 503, now.sentence() + '\n'};
+        });
+        add("/metrics", "text/plain; version=0.0.4", [metrics = std::move(metrics)] {
+            return Answer{200, prometheus::TextSerializer().Serialize(metrics->Collect())};
+        });
+    }
+
+  private:
+    void add(const std::string& path, const char* type, std::function<Answer()> answer) {
+        const auto [page, is_new] =
+            pages_.emplace(path, std::make_unique<Page>(type, std::move(answer)));
+        server_.addHandler(path, *page->second);
+    }
+
+    std::map<std::string, std::unique_ptr<Page>> pages_; // outlive the server's threads
+    CivetServer server_;
+};
+
+Server::Server(const std::string& address, const Health& health,
+               std::shared_ptr<prometheus::Collectable> metrics) try
+    : handlers_(std::make_unique<Handlers>(address, health, std::move(metrics))) {
+} catch (const CivetException&) {
+    throw std::runtime_error("--listen: " + address +
+                             " cannot be listened to; give a free address of this host, such as "
+                             "127.0.0.1:9094");
+}
+
+Server::~Server() = default;
+
+} // namespace agent

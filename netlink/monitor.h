@@ -1,0 +1,46 @@
+#pragma once
+
+#include "netlink/fd.h"
+
+#include <set>
+
+struct nlmsghdr;
+
+namespace netlink {
+
+/// Hears what is changed in the calling thread's network namespace, by whomever: links, IPv4
+/// addresses and routes, forwarding, and nftables. What is a pod's business alone, that its link
+/// comes or goes and its host route comes, is not told, so that a pod wakes nobody up.
+///
+/// It says that something changed, and not what: whoever hears it looks for himself, and so
+/// misses nothing when the kernel had more to say than the socket could hold.
+class Monitor {
+  public:
+    /// Throws Error.
+    Monitor();
+
+    /// To be polled for input.
+    int route_fd() const { return route_.get(); }
+    int nftables_fd() const { return nftables_.get(); }
+
+    struct News {
+        bool any = false; ///< of what concerns more than a pod
+        /// Which processes did it, as far as their netlink ports tell, in their own numbering;
+        /// this one and the kernel are left out.
+        std::set<int> processes = {};
+    };
+    /// Reads all that has come. Throws Error.
+    News take();
+
+  private:
+    void read(int fd, bool (Monitor::*concerns)(nlmsghdr*), News& news);
+    void find_links();
+    bool concerns_mesh(nlmsghdr* header);
+    bool any(nlmsghdr*) { return true; }
+
+    Fd route_;
+    Fd nftables_;
+    std::set<int> links_; ///< the indices of all devices but pods'
+};
+
+} // namespace netlink

@@ -1,0 +1,92 @@
+#include "netlink/monitor.h"
+
+#include "netlink/pod_link.h"
+#include "netlink/route.h"
+#include "test/kernel/scene.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace netlink {
+namespace {
+
+using scene::Namespace;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class MonitorTest : public testing::Test {
+  protected:
+    MonitorTest() {
+        host_.ip("link add u0 type veth peer name p0\n"
+                 "link set u0 up\n"
+                 "address add 10.10.100.10/32 dev lo\n"
+                 "address add 172.16.5.126/24 dev u0\n"
+                 "route add unreachable 10.10.100.0/24 metric 4096 proto 94\n");
+        (void)monitor_.take();
+    }
+
+    Namespace host_;
+    Namespace pod_;
+    scene::Visit here_{host_};
+    Monitor monitor_;
+    Socket socket_;
+};
+
+TEST_F(MonitorTest, IsNotWokenByPodsThatComeAndGo) {
+    Pod target{Netns::open(pod_.path())};
+    const PodLink link{.host_name = "veth0123456789a",
+                       .alias = "podnet: default/web eth0",
+                       .pod_name = "eth0",
+                       .host_mac = ip::Mac::parse("0a:58:0a:0a:64:01"),
+                       .pod_mac = ip::Mac::parse("0a:58:0a:0a:64:02"),
+                       .mtu = 1480,
+                       .addresses = {ip::Address::parse("10.10.100.11")},
+                       .gateways = {ip::Address::parse("10.10.100.10")},
+                       .routes = {{.destination = ip::Cidr::parse("0.0.0.0/0")}}};
+    for (int i = 0; i < 3; ++i) {
+        attach(socket_, target, link);
+        EXPECT_FALSE(monitor_.take().any) << "it came";
+        ASSERT_TRUE(detach(socket_, link.host_name));
+        EXPECT_FALSE(monitor_.take().any) << "it went";
+    }
+}
+
+TEST_F(MonitorTest, HearsOfWhatOthersChange) {
+    for (const char* change :
+         {"address delete 10.10.100.10/32 dev lo", "route add 10.10.200.0/24 dev u0",
+          "route delete 10.10.200.0/24", "link set u0 mtu 1400", "link add d0 type bridge",
+          "link set d0 up", "link delete d0"}) {
+        host_.ip(std::string(change) + '\n');
+        EXPECT_TRUE(monitor_.take().any) << change;
+        EXPECT_FALSE(monitor_.take().any) << "it was told";
+    }
+    host_.set_sysctl("net/ipv4/conf/u0/forwarding", "1");
+    EXPECT_TRUE(monitor_.take().any);
+}
+
+TEST_F(MonitorTest, HearsOfAPodsRouteOnlyWhereSomebodyDeletesIt) {
+    host_.ip("route add 10.10.100.7/32 dev u0 proto 94\n");
+    EXPECT_FALSE(monitor_.take().any);
+    host_.ip("route delete 10.10.100.7/32\n");
+    EXPECT_TRUE(monitor_.take().any);
+}
+
+TEST_F(MonitorTest, KnowsWhoChangedRoutesAndRules) {
+    host_.ip("route delete unreachable 10.10.100.0/24 metric 4096\n");
+    EXPECT_THAT(monitor_.take().processes, SizeIs(1));
+    ASSERT_EQ(host_.run("nft add table inet another").status, 0);
+    EXPECT_THAT(monitor_.take().processes, SizeIs(1));
+}
+
+TEST_F(MonitorTest, DoesNotSuspectItself) {
+    std::vector<Request> requests;
+    requests.push_back(add_route(
+        {.destination = ip::Cidr::parse("10.10.200.0/24"), .link = 1, .protocol = own_protocol}));
+    socket_.run(requests);
+    const Monitor::News news = monitor_.take();
+    EXPECT_TRUE(news.any);
+    EXPECT_THAT(news.processes, IsEmpty());
+}
+
+} // namespace
+} // namespace netlink

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Tests what needs a cluster against a real etcd and a real kube-apiserver, on a kernel that has
+# ipip. As root:
+#
+#   test/kubernetes/run.sh [OPTION of GoogleTest...]
+#
+# Installs and builds what it lacks; Kubernetes' part of that takes minutes, the first time.
+set -euo pipefail
+
+cd "$(dirname "$(readlink -f "$0")")/../.."
+test/install.sh iproute2 iputils-ping nftables openssl util-linux
+test/build.sh release kubernetes_test
+IPIP_KUBERNETES=$(test/kubernetes/build.sh)
+export IPIP_KUBERNETES
+exec test/with-ipip.sh --memory 4096 -- build/release/bin/kubernetes_test "$@"

@@ -1,0 +1,109 @@
+#include "test/protocol/agent_scene.h"
+
+// What others change on a host, and the agent puts right.
+
+namespace scene {
+namespace {
+
+using ::testing::ContainsRegex;
+
+struct Damage {
+    const char* name;
+    const char* command; ///< of ip(8)
+    const char* program; ///< another one
+    const char* kind;    ///< in the metrics
+};
+
+/// Rules that are made anew are the same with other numbers.
+Json without_handles(Json state) {
+    for (Json& entry : state.at("nftables"))
+        for (Json& object : entry)
+            object.erase("handle");
+    return state;
+}
+
+class AgentRepairs : public AgentOnOneHost, public ::testing::WithParamInterface<Damage> {};
+
+TEST_P(AgentRepairs, What) {
+    const Damage& damage = GetParam();
+    const auto agent = start();
+    ASSERT_TRUE(agent->becomes_ready()) << agent->log();
+    const Pod pod("pod");
+    ASSERT_EQ(address_of(host.add(pod, agent->config())), "10.10.100.1");
+    const auto state = [&] { return without_handles(host.net().state()); };
+    const Json before = state();
+
+    if (damage.command != nullptr)
+        host.net().ip(std::string(damage.command) + '\n');
+    if (damage.program != nullptr) {
+        ASSERT_EQ(host.net().run(damage.program).status, 0);
+    }
+    EXPECT_TRUE(agent->says("repaired: ")) << agent->log();
+    EXPECT_TRUE(comes_true([&] { return state() == before; }))
+        << Json::diff(before, state()).dump(2) << agent->log();
+    EXPECT_TRUE(reaches(host.net(), "10.10.100.1"));
+    EXPECT_TRUE(comes_true([&] { return agent->page("/readyz").status == 200; }));
+    EXPECT_GE(agent->metric("ipip_repairs_total{kind=\"" + std::string(damage.kind) + "\"}"), 1);
+    host.del(pod, agent->config());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, AgentRepairs,
+    ::testing::Values(
+        Damage{"TheEndpoint", "address delete 10.10.100.10/32 dev lo", nullptr, "address"},
+        Damage{"TheRouteOfNoPods", "route delete unreachable 10.10.100.0/24 metric 4096", nullptr,
+               "route"},
+        Damage{"ARouteOfAPod", "route delete 10.10.100.1/32", nullptr, "route"},
+        Damage{"TheTable", nullptr, "nft delete table inet ipip-cni", "masquerade"},
+        Damage{"AllRules", nullptr, "nft flush ruleset", "masquerade"},
+        Damage{"Forwarding", nullptr, "sysctl -qw net.ipv4.conf.eth0.forwarding=0", "forwarding"}),
+    [](const auto& tested) { return tested.param.name; });
+
+TEST_F(AgentOnOneHost, NamesWhoUndoesItsRepairs) {
+    const auto agent = start();
+    ASSERT_TRUE(agent->becomes_ready()) << agent->log();
+    for (int i = 0; i < 6; ++i) {
+        const auto stands = [&] {
+            return host.net().run("ip route show type unreachable").out != "";
+        };
+        ASSERT_TRUE(comes_true(stands));
+        host.net().ip("route delete unreachable 10.10.100.0/24 metric 4096\n");
+    }
+    EXPECT_TRUE(agent->says("our repairs are undone again and again")) << agent->log();
+    EXPECT_THAT(agent->log(), ContainsRegex("by .*process [0-9]+"));
+}
+
+TEST_F(AgentOnOneHost, FreesAddressesOfPodsThatAreGone) {
+    const auto agent = start();
+    ASSERT_TRUE(agent->becomes_ready()) << agent->log();
+    const Pod gone("gone");
+    const Pod stays("stays");
+    std::vector<Json> results;
+    for (const Pod* pod : {&gone, &stays}) {
+        // Long ago, by the clock that counts since the boot.
+        const Output output =
+            host.call({.verb = "ADD",
+                       .config = agent->config(),
+                       .container = pod->id,
+                       .netns = pod->net.path(),
+                       .wrapper = {"unshare", "--time", "--fork", "--boottime", "-120"}});
+        ASSERT_EQ(output.status, 0) << output.out << output.err;
+        results.push_back(Json::parse(output.out));
+    }
+    const Pod young("young");
+    const Json last = host.add(young, agent->config());
+    for (const Json& result : {results[0], last}) // as the kernel does when the namespace goes
+        host.net().ip("link delete " + result.at("interfaces").at(0).at("name").get<std::string>() +
+                      '\n');
+    host.net().ip("route delete unreachable 10.10.100.0/24 metric 4096\n"); // has it look
+    EXPECT_TRUE(agent->says("freed " + address_of(results[0]) +
+                            ", leased to interface eth0 of container gone, whose link is gone"))
+        << agent->log();
+    EXPECT_EQ(agent->count("freed "), 1) << "the young one's link may be yet to come";
+    EXPECT_EQ(agent->metric("ipip_addresses_freed_total"), 1);
+    EXPECT_EQ(agent->metric("ipip_addresses_used"), 2);
+    EXPECT_EQ(agent->metric("ipip_addresses_free"), 253 - 2);
+}
+
+} // namespace
+} // namespace scene

@@ -1,0 +1,155 @@
+#include "test/protocol/agent_scene.h"
+
+#include <csignal>
+#include <fstream>
+
+// ipipd with a nodes file, on a host without peers.
+
+namespace scene {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST_F(AgentOnOneHost, MakesItReadyForPods) {
+    const auto agent = start();
+    ASSERT_TRUE(agent->becomes_ready()) << agent->log();
+    const Pod pod("pod");
+    host.add(pod, agent->config());
+    EXPECT_TRUE(reaches(pod.net, "10.10.100.10"));
+    EXPECT_EQ(agent->page("/readyz").body, "ready\n");
+    EXPECT_EQ(agent->page("/healthz").status, 200);
+    EXPECT_EQ(agent->metric("ipip_ready"), 1);
+    EXPECT_EQ(agent->metric("ipip_peers_wanted"), 0);
+    EXPECT_TRUE(agent->says("the underlay is 172.16.5.126 on"));
+    EXPECT_TRUE(agent->says("by the nodes file"));
+    host.del(pod, agent->config());
+}
+
+TEST_F(AgentOnOneHost, IsNotReadyBeforeThereAreNodes) {
+    std::filesystem::remove(nodes_file);
+    const auto agent = start();
+    ASSERT_TRUE(agent->says("--nodes-file: " + nodes_file.string() + ": cannot be read"));
+    EXPECT_EQ(agent->page("/readyz").status, 503);
+    EXPECT_THAT(agent->page("/readyz").body, HasSubstr("the nodes are not known yet"));
+    EXPECT_EQ(agent->page("/healthz").status, 200);
+    EXPECT_FALSE(exists(agent->conf_dir() / "10-ipip.conflist")) << "an ADD would fail";
+    write_nodes_file(nodes_file, cluster.nodes());
+    EXPECT_TRUE(agent->becomes_ready()) << agent->log();
+}
+
+TEST_F(AgentOnOneHost, IsNotReadyWhileItIsNotAmongTheNodes) {
+    const auto agent = start({"--node-name", "host7"});
+    ASSERT_TRUE(comes_true([&] {
+        return agent->page("/readyz").body.find("node host7 is not among") != std::string::npos;
+    })) << agent->page("/readyz").body;
+    EXPECT_EQ(agent->page("/readyz").status, 503);
+}
+
+TEST_F(AgentOnOneHost, KeepsWhatStandsWhenTheFileTurnsIntoNonsense) {
+    const auto agent = start();
+    ASSERT_TRUE(agent->becomes_ready()) << agent->log();
+    const Json before = host.net().state();
+    const Json nodes = cluster.nodes();
+    Json clash = nodes;
+    clash.push_back(nodes[0]);
+    for (const std::string& nonsense :
+         {std::string("{\"nodes\": ["), std::string("{}"), Json{{"nodes", clash}}.dump()}) {
+        const int said = agent->count("the nodes stay as they were");
+        std::ofstream(nodes_file) << nonsense;
+        ASSERT_TRUE(comes_true([&] { return agent->count("the nodes stay as they were") > said; }))
+            << nonsense;
+        EXPECT_EQ(agent->page("/readyz").status, 200);
+        EXPECT_TRUE(is_unchanged(host.net(), before));
+    }
+}
+
+TEST_F(AgentOnOneHost, LeavesTheNetworkAsItIsWhenItEnds) {
+    auto agent = start();
+    ASSERT_TRUE(agent->becomes_ready()) << agent->log();
+    const Pod pod("pod");
+    const std::string config = agent->config();
+    host.add(pod, config);
+    const Json before = host.net().state();
+    EXPECT_EQ(agent->stop(SIGTERM), 0);
+    EXPECT_TRUE(is_unchanged(host.net(), before));
+    agent.reset();
+    const Pod other("other");
+    host.add(other, config);
+    EXPECT_TRUE(reaches(pod.net, "10.10.100.10"));
+    host.del(other, config);
+    host.del(pod, config);
+}
+
+TEST_F(AgentOnOneHost, GoesOnWithItsOwnFileWhereTheSourceIsAway) {
+    auto agent = start();
+    ASSERT_TRUE(agent->becomes_ready()) << agent->log();
+    const Json before = host.net().state();
+    EXPECT_EQ(agent->stop(SIGKILL), 128 + SIGKILL);
+    agent.reset();
+    std::filesystem::remove(nodes_file);
+    host.net().ip("address delete 10.10.100.10/32 dev lo\n");
+    ASSERT_FALSE(is_unchanged(host.net(), before));
+    agent = start();
+    EXPECT_TRUE(comes_true([&] { return bool(is_unchanged(host.net(), before)); }))
+        << is_unchanged(host.net(), before).message() << agent->log();
+    EXPECT_EQ(agent->page("/readyz").status, 503) << "the nodes are what they once were";
+}
+
+TEST_F(AgentOnOneHost, IsTheOnlyOne) {
+    const auto agent = start();
+    ASSERT_TRUE(agent->becomes_ready()) << agent->log();
+    const auto second = start({"--listen", "127.0.0.1:9095"});
+    EXPECT_EQ(second->wait(), 1);
+    EXPECT_TRUE(second->says("another ipipd runs with the state directory /run/ipip-cni"));
+}
+
+TEST_F(AgentOnOneHost, NamesTheConfigurationThatRuntimesTakeInstead) {
+    const auto folder = host.folder() / "net.d";
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder / "05-bridge.conf") << "{}";
+    const auto agent = start();
+    EXPECT_TRUE(agent->says((folder / "05-bridge.conf").string() +
+                            " comes before 10-ipip.conflist by name"));
+    EXPECT_TRUE(agent->becomes_ready());
+}
+
+TEST_F(AgentOnOneHost, SaysHowToKeepFallbackTunnelsOutOfPodsWhereItCannot) {
+    const auto agent = start({"--fallback-tunnels-on-host-only", "true"});
+    EXPECT_TRUE(agent->says("sysctl -w net.core.fb_tunnels_only_for_init_net=1"));
+    EXPECT_TRUE(agent->becomes_ready());
+}
+
+TEST_F(AgentOnOneHost, RefusesOptionsThatCannotBe) {
+    const std::string config = (host.folder() / "config").string();
+    const struct {
+        Words options;
+        int status;
+        const char* says;
+    } table[] = {
+        {{"--mtu", "5"}, 2, "mtu: 5 is less than IPv4 needs; use 0 to have it found out"},
+        {{"--topology", "star"}, 2, "topology: \"star\" is unknown; use \"pairs\""},
+        {{"--name", "a/b"}, 2, "name: \"a/b\""},
+        {{"--interface", "eth1"}, 2, "--interface: \"eth1\" goes with Kubernetes"},
+        {{"--config", "/missing"}, 2, "--config: /missing cannot be read"},
+        {{"--config", config}, 2, "--config: " /* the file holds no JSON */},
+        {{"--listen", "192.0.2.1:9094"}, 1, "--listen: 192.0.2.1:9094 cannot be listened to"},
+        {{"--state-dir", "relative"}, 2, "stateDir: \"relative\""},
+    };
+    std::ofstream(config) << "{\"mtu\":";
+    for (const auto& [options, status, says] : table) {
+        const auto agent = start(options);
+        EXPECT_EQ(agent->wait(), status) << says;
+        EXPECT_THAT(agent->log(), HasSubstr(says));
+        std::filesystem::remove(host.folder() / "ipipd.log");
+    }
+    Agent nameless(host, {"--kubeconfig", "/missing"});
+    EXPECT_EQ(nameless.wait(), 2);
+    EXPECT_THAT(nameless.log(), HasSubstr("--node-name: is missing; give the name"));
+    Agent nowhere(host, {"--kubeconfig", "/missing", "--node-name", "host1"});
+    EXPECT_EQ(nowhere.wait(), 1);
+    EXPECT_THAT(nowhere.log(), HasSubstr("--kubeconfig: /missing cannot be read"));
+}
+
+} // namespace
+} // namespace scene

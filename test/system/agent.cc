@@ -1,0 +1,171 @@
+#include "test/system/agent.h"
+
+#include <arpa/inet.h>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
+#include <netinet/in.h>
+#include <sstream>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <system_error>
+#include <thread>
+#include <unistd.h>
+
+namespace scene {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::seconds patience{60}; // for what must come
+constexpr std::uint16_t port = 9094;
+
+std::string read_all(const std::filesystem::path& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// Starts a program in the host's namespace and with its own /run. Its output goes to `log`.
+pid_t start(const Host& host, const Words& words, const std::filesystem::path& log) {
+    std::vector<char*> arguments;
+    for (const std::string& word : words)
+        arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    return host.net().in([&] {
+        const pid_t pid = ::fork();
+        if (pid != 0)
+            return pid;
+        try {
+            host.enter_own_run();
+            const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+            ::dup2(file, 1);
+            ::dup2(file, 2);
+            ::execvp(arguments[0], arguments.data());
+        } catch (const std::exception&) { // the exit status tells
+        }
+        ::_exit(127);
+    });
+}
+
+int to_status(int wait_status) {
+    return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
+}
+
+} // namespace
+
+bool comes_true(const std::function<bool()>& holds) {
+    const auto end = Clock::now() + patience;
+    while (!holds()) {
+        if (Clock::now() > end)
+            return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return true;
+}
+
+Agent::Agent(const Host& host, Words options, Words wrapper)
+    : host_(host), log_(host.folder() / "ipipd.log") {
+    Words words = std::move(wrapper);
+    const std::string programs = PROGRAMS;
+    for (const std::string& word :
+         {programs + "/ipipd", std::string("--program-dir"), programs, std::string("--cni-bin-dir"),
+          bin_dir().string(), std::string("--cni-conf-dir"), conf_dir().string(),
+          std::string("--etc-dir"), (host.folder() / "etc").string()})
+        words.push_back(word);
+    words.insert(words.end(), options.begin(), options.end());
+    pid_ = start(host, words, log_);
+}
+
+Agent::~Agent() {
+    if (status_)
+        return;
+    ::kill(pid_, SIGTERM);
+    if (!wait()) {
+        ::kill(pid_, SIGKILL);
+        wait();
+    }
+}
+
+int Agent::stop(int signal) {
+    ::kill(pid_, signal);
+    return wait().value_or(-1);
+}
+
+std::optional<int> Agent::wait() {
+    comes_true([&] {
+        int ended = 0;
+        if (!status_ && ::waitpid(pid_, &ended, WNOHANG) == pid_)
+            status_ = to_status(ended);
+        return status_.has_value();
+    });
+    return status_;
+}
+
+std::string Agent::log() const {
+    return read_all(log_);
+}
+
+bool Agent::says(const std::string& text) const {
+    return comes_true([&] { return log().find(text) != std::string::npos; });
+}
+
+int Agent::count(const std::string& text) const {
+    std::istringstream lines(log());
+    int found = 0;
+    for (std::string line; std::getline(lines, line);)
+        found += line.find(text) == std::string::npos ? 0 : 1;
+    return found;
+}
+
+Agent::Page Agent::page(const std::string& path) const {
+    const int fd = host_.net().in([] { return ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); });
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    std::string answer;
+    if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+        const std::string request = "GET " + path + " HTTP/1.0\r\n\r\n";
+        (void)!::write(fd, request.data(), request.size());
+        char buffer[4096];
+        for (ssize_t size = 0; (size = ::read(fd, buffer, sizeof buffer)) > 0;)
+            answer.append(buffer, static_cast<std::size_t>(size));
+    }
+    ::close(fd);
+    const auto body = answer.find("\r\n\r\n");
+    if (body == std::string::npos)
+        return {};
+    return {.status = std::atoi(answer.c_str() + answer.find(' ')),
+            .body = answer.substr(body + 4)};
+}
+
+bool Agent::becomes_ready() const {
+    return comes_true([&] { return page("/readyz").status == 200; });
+}
+
+std::optional<double> Agent::metric(const std::string& name) const {
+    std::istringstream lines(page("/metrics").body);
+    for (std::string line; std::getline(lines, line);)
+        if (line.starts_with(name + ' '))
+            return std::stod(line.substr(name.size() + 1));
+    return std::nullopt;
+}
+
+std::string Agent::config() const {
+    const Json list = Json::parse(read_all(conf_dir() / "10-ipip.conflist"));
+    Json plugin = list.at("plugins").at(0);
+    plugin["name"] = list.at("name");
+    plugin["cniVersion"] = list.at("cniVersion");
+    return plugin.dump();
+}
+
+void write_nodes_file(const std::filesystem::path& path, const Json& nodes) {
+    const std::filesystem::path draft = path.string() + ".new";
+    std::ofstream(draft) << Json{{"nodes", nodes}}.dump();
+    std::filesystem::rename(draft, path);
+}
+
+} // namespace scene

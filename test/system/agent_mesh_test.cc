@@ -1,0 +1,127 @@
+#include "test/system/agent.h"
+
+#include <csignal>
+#include <gmock/gmock.h>
+#include <thread>
+
+// ipipd on hosts with tunnels between them, by a nodes file.
+
+namespace scene {
+namespace {
+
+using ::testing::HasSubstr;
+
+class AgentMesh : public ::testing::Test {
+  protected:
+    void start(int number) {
+        Host& host = cluster.host(number);
+        agents.push_back(std::make_unique<Agent>(
+            host, Words{"--nodes-file", file(number).string(), "--ip-masq", "true"}));
+    }
+    std::filesystem::path file(int number) { return cluster.host(number).folder() / "nodes"; }
+
+    /// Agents on the first two hosts, which know each other, and a pod on each.
+    void SetUp() override {
+        for (const int number : {1, 2}) {
+            write_nodes_file(file(number), two);
+            start(number);
+        }
+        for (const auto& agent : agents)
+            ASSERT_TRUE(agent->becomes_ready()) << agent->log();
+        here = address_of(cluster.host(1).add(near, agents[0]->config()));
+        there = address_of(cluster.host(2).add(far, agents[1]->config()));
+        ASSERT_TRUE(reaches(near.net, there));
+    }
+
+    Host& host() { return cluster.host(1); }
+    Agent& agent() { return *agents[0]; }
+    std::string tunnels() {
+        std::string names;
+        for (const Json& link : host().net().json("ip -j link show type ipip"))
+            if (link.at("ifname") != "tunl0")
+                names += link.value("ifalias", "?") + ' ';
+        return names;
+    }
+
+    Cluster cluster{3};
+    Json all = cluster.nodes();
+    Json two = {all[0], all[1]};
+    std::vector<std::unique_ptr<Agent>> agents;
+    Pod near{"near"};
+    Pod far{"far"};
+    std::string here;
+    std::string there;
+};
+
+TEST_F(AgentMesh, FollowsNodesThatComeAndGo) {
+    EXPECT_EQ(tunnels(), "podnet/host2 ");
+    EXPECT_EQ(agent().metric("ipip_peers_standing"), 1);
+    write_nodes_file(file(1), all);
+    EXPECT_TRUE(comes_true([&] { return tunnels() == "podnet/host2 podnet/host3 "; })) << tunnels();
+    EXPECT_TRUE(comes_true([&] { return agent().metric("ipip_peers_standing") == 2; }));
+    EXPECT_GT(agent().metric("ipip_peer_sent_packets_total{peer=\"host2\"}"), 0);
+    write_nodes_file(file(1), two);
+    EXPECT_TRUE(comes_true([&] { return tunnels() == "podnet/host2 "; })) << tunnels();
+    EXPECT_TRUE(reaches(near.net, there));
+    EXPECT_EQ(agent().count("repaired"), 0);
+}
+
+TEST_F(AgentMesh, RepairsWhateverIsDoneToATunnel) {
+    const Json before = host().net().state();
+    // Of the peer 172.16.5.127.
+    for (const char* damage :
+         {"link delete ipip-ac10057f", "link set ipip-ac10057f down",
+          "link set ipip-ac10057f mtu 1000", "tunnel change ipip-ac10057f mode ipip ttl 9",
+          "tunnel change ipip-ac10057f mode ipip remote 172.16.5.99",
+          "address flush dev ipip-ac10057f", "route delete 10.10.200.0/24",
+          "address delete 10.10.100.10/32 dev lo"}) {
+        const int repairs = agent().count("repaired");
+        host().net().ip(std::string(damage) + '\n');
+        EXPECT_TRUE(comes_true([&] { return agent().count("repaired") > repairs; }))
+            << damage << agent().log();
+        EXPECT_TRUE(comes_true([&] { return reaches(near.net, there); })) << damage;
+        EXPECT_TRUE(comes_true([&] { return agent().page("/readyz").status == 200; })) << damage;
+    }
+    const Json after = host().net().state();
+    EXPECT_EQ(after.at("routes"), before.at("routes"));
+    EXPECT_EQ(after.at("sysctls"), before.at("sysctls"));
+}
+
+TEST_F(AgentMesh, LosesNoPacketWhileItIsReplaced) {
+    std::thread replacing([&] {
+        for (const int signal : {SIGTERM, SIGKILL}) {
+            agents[0]->stop(signal);
+            agents.erase(agents.begin());
+            start(1);
+            std::swap(agents[0], agents[1]);
+            EXPECT_TRUE(agents[0]->becomes_ready()) << agents[0]->log();
+        }
+    });
+    const Output pings = near.net.run("ping -q -i 0.02 -c 500 -w 120 " + there);
+    replacing.join();
+    EXPECT_THAT(pings.out, HasSubstr("500 received, 0% packet loss"));
+}
+
+TEST_F(AgentMesh, IsNotPutBackByAnAddThatKnewTheOldNodes) {
+    std::atomic<bool> stop = false;
+    std::thread changing([&] {
+        for (bool odd = true; !stop; odd = !odd) {
+            write_nodes_file(file(1), odd ? all : two);
+            const std::size_t wanted = odd ? 2 : 1;
+            comes_true([&] { return stop || agent().metric("ipip_peers_standing") == wanted; });
+        }
+    });
+    std::vector<std::unique_ptr<Pod>> pods;
+    for (int i = 0; i < 40; ++i) {
+        pods.push_back(std::make_unique<Pod>("pod" + std::to_string(i)));
+        host().add(*pods.back(), agent().config());
+    }
+    stop = true;
+    changing.join();
+    EXPECT_EQ(agent().count("found that"), 0) << agent().log();
+    for (const auto& pod : pods)
+        host().del(*pod, agent().config());
+}
+
+} // namespace
+} // namespace scene
