@@ -12,7 +12,7 @@ using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
 // For one answer; many times what it takes on an emulated processor.
-constexpr seconds patience_for_answer{120};
+constexpr seconds patience_for_answer{300};
 
 void check(CURLcode code, const std::string& tried) {
     if (code != CURLE_OK)

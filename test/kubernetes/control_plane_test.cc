@@ -98,7 +98,7 @@ TEST_F(ControlPlaneTest, ForgottenHistoryIsGone) {
     const std::string version = version_of_nodes();
     plane().forget_history();
     const Watched event = first_event(version);
-    EXPECT_EQ(event.type, "ERROR");
+    ASSERT_EQ(event.type, "ERROR");
     EXPECT_EQ(event.object.at("code"), 410);
 }
 
