@@ -25,7 +25,7 @@ style() {
 
 dev() {
     say 'dev: g++ with AddressSanitizer and UBSan; unit, kernel and protocol tests on the running kernel'
-    test/install.sh iproute2 nftables iputils-ping iptables containernetworking-plugins strace procps
+    test/install.sh iproute2 nftables iputils-ping iptables containernetworking-plugins strace procps openssl
     test/build.sh dev unit_test agent_test kernel_test protocol_test
     ctest --preset dev -L 'unit|kernel|protocol'
 }
