@@ -271,8 +271,9 @@ void doubt(const std::string& network, const std::filesystem::path& state_dir) {
 std::vector<std::string> retire(netlink::Socket& route, const std::string& network,
                                 const std::filesystem::path& state_dir,
                                 const std::function<bool()>& unused) {
+    // Where it is gone nobody holds its lock, and it must not come back.
     if (!std::filesystem::exists(state_dir))
-        return {}; // nor must it come back, where it went with all the rest
+        return unused() ? dismantle(route, network, {}) : std::vector<std::string>();
     const netlink::Fd exclusive = lock(state_dir, Mode::exclusive);
     if (!unused())
         return {};
