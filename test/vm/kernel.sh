@@ -18,14 +18,14 @@ source "$here/../archive.sh"
 readonly package=$1 suite=${2-}
 readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/ipip-cni/vm
 # Raise it when a change here makes what lies in the caches unfit.
-readonly format=1
+readonly format=2
 # Points to what PACKAGE of SUITE was when it was prepared.
 readonly current=$cache/current-${suite:-default}-$package.$format
 
 # What the guest needs to mount its root; the rest is loaded from there.
 readonly first_modules=(9p 9pnet_virtio virtio_pci overlay)
 # The modules worth keeping: the others drive hardware.
-readonly kept_modules=(arch block crypto fs lib mm net drivers/{net,vhost,virtio})
+readonly kept_modules=(arch block crypto fs lib mm net drivers/{block,net,vhost,virtio})
 readonly dropped_modules=(drivers/net/{arcnet,can,ethernet,wireless})
 
 # Prints the packages of certain names that a package depends on.

@@ -4,7 +4,8 @@
 set -euo pipefail
 
 readonly usage='usage: test/vm/run.sh [--kernel PACKAGE] [--suite SUITE] [--cpus N] [--memory MIB]
-                      [--share DIR]... [--timeout SECONDS] [--log FILE] [--] COMMAND [ARG...]'
+                      [--share DIR]... [--timeout SECONDS] [--log FILE] [--qemu WORD]...
+                      [--] COMMAND [ARG...]'
 
 # The exit status if the machine failed, rather than the command.
 readonly broken=125
@@ -16,7 +17,7 @@ here=$(dirname "$(readlink -f "$0")")
 readonly here
 
 kernel=linux-image-amd64 suite='' cpus=2 memory=2048 limit=3600 log=''
-shares=() command=()
+shares=() more=() command=()
 merge='' trouble=''
 work='' qemu='' tails=() proof=''
 
@@ -50,6 +51,7 @@ parse() {
             --memory) memory=$value ;;
             --timeout) limit=$value ;;
             --log) log=$value ;;
+            --qemu) more+=("$value") ;;
             --share)
                 dir=$(readlink -m "$value")
                 [[ -d $dir ]] || die "--share: there is no directory $value"
@@ -163,6 +165,7 @@ start() {
     for n in "${!shares[@]}"; do
         arguments+=(-virtfs "local,path=$(escape "${shares[n]}"),mount_tag=share$n,security_model=none,multidevs=remap")
     done
+    arguments+=("${more[@]}")
 
     mkdir "$work/job"
     touch "$work/console" "$work/job/stdout" "$work/job/stderr"
