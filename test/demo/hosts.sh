@@ -11,7 +11,8 @@
 hosts=/run/ipip-cni-hosts
 
 # isolate COMMAND...: runs it where everything it makes, processes too, is gone
-# when it ends, however it ends; and with an empty /run. Returns its exit status.
+# when it ends, however it ends; and with an empty /run. Returns its exit status. For what
+# it leaves in files there may be a command in the variable "after_isolation".
 isolate() {
     local scene=''
     # In the background, as bash waits for it only there without deferring traps.
@@ -20,7 +21,7 @@ isolate() {
         bash -c 'mount -t tmpfs -o mode=755 tmpfs /run && exec "$@"' isolate "$@" &
     scene=$!
     # shellcheck disable=SC2064  # the process is this one, whatever the name means later
-    trap "kill -KILL $scene 2>/dev/null || true" EXIT
+    trap "kill -KILL $scene 2>/dev/null || true; ${after_isolation-}" EXIT
     trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM
