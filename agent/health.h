@@ -9,14 +9,15 @@ namespace agent {
 
 /// How the agent is doing, as it is told to the outside: one writer, any number of readers.
 struct Condition {
-    bool listed = false;     ///< the nodes are known, all of them
-    bool self_known = false; ///< and this one is among them
-    bool stands = false;     ///< the last look found the mesh as it must be, or made it so
-    bool installed = false;  ///< plugin and conflist are in their places
-    std::string trouble;     ///< the first thing in the way; empty: none
-    std::size_t peers = 0;   ///< wanted
-    std::size_t waiting = 0; ///< Nodes that are none of the mesh yet
-    std::size_t refused = 0; ///< Nodes that are wrong or clash with another
+    bool listed = false;      ///< the nodes are known, all of them
+    bool self_known = false;  ///< and this one is among them
+    bool stands = false;      ///< the last look found the mesh as it must be, or made it so
+    bool installed = false;   ///< plugin and conflist are in their places
+    std::string trouble;      ///< the first thing in the way; empty: none
+    std::size_t peers = 0;    ///< wanted
+    std::size_t waiting = 0;  ///< Nodes that are none of the mesh yet
+    std::size_t refused = 0;  ///< Nodes that are wrong or clash with another
+    std::size_t left_out = 0; ///< Nodes whose tunnel something on this host is in the way of
     std::uint64_t looks = 0;
     std::uint64_t failures = 0;       ///< looks that ended in an error
     double seconds = 0;               ///< that all looks took

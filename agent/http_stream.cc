@@ -150,7 +150,7 @@ class HttpStream::Transfer : public std::streambuf {
         while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
             done_ = true;
             if (message->msg == CURLMSG_DONE && message->data.result != CURLE_OK)
-                fail(error_[0] != '\0' ? error_ : curl_easy_strerror(message->data.result));
+                fail(reason_of(message->data.result));
         }
         if (done_ || incoming_.size() != before || status_ != status_before)
             return;
@@ -158,6 +158,17 @@ class HttpStream::Transfer : public std::streambuf {
         curl_multi_poll(multi_.get(), &interrupt, 1, 1000, nullptr);
         if (interrupt.revents != 0)
             throw HttpError("interrupted");
+    }
+
+    /// The kernel's reason is worth more than that there is one.
+    std::string reason_of(CURLcode result) {
+        std::string reason = error_[0] != '\0' ? error_ : curl_easy_strerror(result);
+        long number = 0;
+        if (result == CURLE_COULDNT_CONNECT)
+            curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &number);
+        if (number != 0)
+            reason += ": " + std::generic_category().message(static_cast<int>(number));
+        return reason;
     }
 
     [[noreturn]] void fail(const std::string& why) const {

@@ -18,8 +18,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr milliseconds gathering{50}; // of news that comes together
-constexpr seconds period{30};         // without any news
+constexpr milliseconds gathering{50};         // of news that comes together
+constexpr seconds period{30};                 // without any news
+constexpr std::chrono::minutes second_try{5}; // of what this host cannot have
 constexpr milliseconds first_backoff{500};
 constexpr milliseconds longest_backoff{30'000};
 
@@ -32,13 +33,18 @@ std::string kind_of(const std::string& line) {
 }
 
 std::string nodes_document(const std::vector<mesh::Node>& nodes, const std::string& self) {
-    json::Value list = json::Value::array();
-    for (const mesh::Node& node : nodes)
-        list.push_back(mesh::to_json(node));
-    json::Value document{{"nodes", std::move(list)}};
+    std::string text = "{";
     if (!self.empty())
-        document["self"] = self;
-    return document.dump();
+        text += "\"self\":" + json::Value(self).dump() + ',';
+    text += "\"nodes\":[";
+    for (const mesh::Node& node :
+         nodes) // one by one: a document of thousands is ten times as large
+        text += (&node == nodes.data() ? "\n" : ",\n") + mesh::to_json(node).dump();
+    return text + "]}\n";
+}
+
+bool contains(const std::vector<mesh::Node>& nodes, const mesh::Node& node) {
+    return std::ranges::find(nodes, node) != nodes.end();
 }
 
 /// How many pods the node has IPv4 addresses for.
@@ -96,6 +102,10 @@ void Keeper::resume() {
 }
 
 void Keeper::want(std::vector<mesh::Node> nodes) {
+    std::erase_if(left_out_, [&](const mesh::Node& node) { return !contains(nodes, node); });
+    std::erase_if(nodes, [&](const mesh::Node& node) { return contains(left_out_, node); });
+    if (nodes == nodes_)
+        return;
     nodes_ = std::move(nodes);
     changed_ = true;
     backoff_ = milliseconds(0);
@@ -113,11 +123,10 @@ void Keeper::take(const Roster& roster) {
         if (candidate.silent)
             ballot.silent.insert(candidate.name);
     }
-    const auto verdict = admission_.decide(ballot);
+    auto verdict = admission_.decide(ballot);
     note_self(roster);
     note_problems(roster, verdict);
-    if (verdict.nodes != nodes_)
-        want(verdict.nodes);
+    want(std::move(verdict.nodes));
 }
 
 void Keeper::note_self(const Roster& roster) {
@@ -167,18 +176,15 @@ void Keeper::look_by(milliseconds time) {
     due_ = std::min(due_, Clock::now() + time);
 }
 
-mesh::Request Keeper::request() const {
-    return {.nodes = nodes_,
-            .node_name =
-                options_.node_name.empty() ? std::nullopt : std::optional(options_.node_name),
-            .settings = settings_,
-            .state_dir = state_dir_};
+std::optional<std::string> Keeper::self_name() const {
+    return options_.node_name.empty() ? std::nullopt : std::optional(options_.node_name);
 }
 
 void Keeper::look() {
     const auto start = Clock::now();
     due_ = start + period;
     const milliseconds backoff_before = std::exchange(backoff_, milliseconds(0));
+    try_left_out();
     if (nodes_.empty() || (health_.now().listed && !health_.now().self_known))
         return; // what stands from before stays
     try {
@@ -196,6 +202,7 @@ void Keeper::look() {
     }
     health_.change([&](Condition& condition) {
         ++condition.looks;
+        condition.left_out = left_out_.size();
         condition.seconds += std::chrono::duration<double>(Clock::now() - start).count();
     });
 }
@@ -214,29 +221,65 @@ void Keeper::keep() {
     health_.change([&](Condition& condition) { condition.peers = nodes_.size() - 1; });
     if (changed_)
         return make();
-    const mesh::Request wanted = request();
-    const mesh::Inspection found =
-        mesh::inspect(route_, wanted.nodes, wanted.node_name, wanted.settings);
+    const mesh::Inspection found = mesh::inspect(route_, nodes_, self_name(), settings_);
     if (!found.wrongs.empty())
         repair(found.wrongs);
 }
 
-/// While a mesh is made anew what stood goes on standing; only where that fails nobody knows.
-mesh::Reconciled Keeper::enforce(const std::function<void()>& publish) {
-    try {
-        return mesh::enforce(route_, request(), publish);
-    } catch (...) {
-        health_.change([](Condition& condition) { condition.stands = false; });
-        throw;
+/// While a mesh is made anew what stood goes on standing; only where that fails nobody knows. A
+/// node that this host cannot have keeps none of the others from it.
+mesh::Reconciled Keeper::enforce() {
+    while (true) {
+        try {
+            return mesh::enforce(route_,
+                                 {.cluster = mesh::Cluster({.nodes = nodes_, .self = self_name()}),
+                                  .settings = settings_,
+                                  .state_dir = state_dir_},
+                                 [this] { return publish(); });
+        } catch (const std::exception& error) {
+            const auto* conflict = dynamic_cast<const mesh::Conflict*>(&error);
+            if (conflict != nullptr && leave_out(*conflict))
+                continue;
+            health_.change([](Condition& condition) { condition.stands = false; });
+            throw;
+        }
     }
 }
 
+/// Whether there is a node that the conflict is about; goes on without it.
+bool Keeper::leave_out(const mesh::Conflict& conflict) {
+    const auto found = std::ranges::find_if(nodes_, [&](const mesh::Node& node) {
+        return conflict.tunnel() ==
+               mesh::device_name(*mesh::address_in(ip::Family::v4, node.addresses));
+    });
+    if (found == nodes_.end())
+        return false;
+    log_error("node " + found->name + " has no tunnel: " + conflict.what());
+    left_out_.push_back(*found);
+    left_out_since_ = Clock::now();
+    nodes_.erase(found);
+    return true;
+}
+
+/// Nobody tells when what was in the way has gone.
+void Keeper::try_left_out() {
+    if (left_out_.empty() || Clock::now() < left_out_since_ + second_try)
+        return;
+    auto all = nodes_;
+    std::ranges::move(std::exchange(left_out_, {}), std::back_inserter(all));
+    std::ranges::sort(all, {}, &mesh::Node::name);
+    want(std::move(all));
+}
+
+/// Returns the version of what the plugin finds.
+std::string Keeper::publish() const {
+    const auto path = state_dir_ / cni::nodes_file_name;
+    put_file(path, nodes_document(nodes_, options_.node_name), 0644);
+    return mesh::file_version(path);
+}
+
 void Keeper::make() {
-    const auto publish = [&] {
-        put_file(state_dir_ / cni::nodes_file_name, nodes_document(nodes_, options_.node_name),
-                 0644);
-    };
-    const mesh::Reconciled made = enforce(publish);
+    const mesh::Reconciled made = enforce();
     for (const std::string& line : made.changes)
         log_info(line);
     const mesh::Node& own = nodes_[made.self];
@@ -251,7 +294,7 @@ void Keeper::make() {
 void Keeper::repair(const std::vector<std::string>& wrongs) {
     for (const std::string& wrong : wrongs)
         log_warning("found that " + wrong);
-    for (const std::string& line : enforce({}).changes)
+    for (const std::string& line : enforce().changes)
         log_warning("repaired: " + line);
     health_.change([&](Condition& condition) {
         for (const std::string& wrong : wrongs)

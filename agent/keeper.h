@@ -6,6 +6,7 @@
 #include "agent/options.h"
 #include "agent/roster.h"
 #include "mesh/admission.h"
+#include "mesh/plan.h"
 #include "mesh/standing.h"
 
 #include <chrono>
@@ -44,9 +45,12 @@ class Keeper {
     void note_problems(const Roster& roster, const mesh::Admission::Verdict& verdict);
     void note_self(const Roster& roster);
     void want(std::vector<mesh::Node> nodes);
-    mesh::Request request() const;
+    std::optional<std::string> self_name() const;
     void keep();
-    mesh::Reconciled enforce(const std::function<void()>& publish);
+    mesh::Reconciled enforce();
+    bool leave_out(const mesh::Conflict& conflict);
+    void try_left_out();
+    std::string publish() const;
     void make();
     void repair(const std::vector<std::string>& wrongs);
     void audit();
@@ -60,13 +64,15 @@ class Keeper {
     mesh::Settings settings_;
     Installation installation_;
     mesh::Admission admission_;
-    std::vector<mesh::Node> nodes_;
-    mesh::Node own_; ///< of these, since the mesh was made
+    std::vector<mesh::Node> nodes_; ///< of those admitted, all that this host can have
+    mesh::Node own_;                ///< of these, since the mesh was made
     std::optional<Candidate> self_;
     std::map<std::string, std::string> problems_; ///< said already, by node
     std::vector<std::string> rivals_;             ///< said already
     netlink::Socket route_;
-    bool changed_ = false; ///< the nodes, since the mesh was made
+    bool changed_ = false;             ///< the nodes, since the mesh was made
+    std::vector<mesh::Node> left_out_; ///< of those admitted, what it cannot have
+    Clock::time_point left_out_since_;
     Opponents opponents_;
     std::chrono::milliseconds backoff_{0};
     Clock::time_point due_;

@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <fstream>
+#include <malloc.h>
 #include <poll.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
@@ -171,6 +172,11 @@ void run(const Options& options) {
 } // namespace agent
 
 int main(int argc, char** argv) try {
+    // What a look at thousands of nodes takes for a moment is to go back to the system: in one heap
+    // for all threads, large pieces by themselves, and not after any has grown.
+    ::mallopt(M_ARENA_MAX, 1);
+    ::mallopt(M_MMAP_THRESHOLD, 256 << 10);
+    ::mallopt(M_TRIM_THRESHOLD, 256 << 10);
     agent::Options options;
     if (const auto status = agent::read_options(argc, argv, options))
         return *status;

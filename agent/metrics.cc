@@ -4,7 +4,9 @@
 #include "netlink/link.h"
 #include "netlink/socket.h"
 
+#include <algorithm>
 #include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
 
 namespace agent {
 
@@ -62,6 +64,8 @@ void add_condition(Collection& all, const Condition& now) {
               static_cast<double>(now.waiting));
     all.gauge("ipip_nodes_refused", "Nodes that are wrong or clash with another",
               static_cast<double>(now.refused));
+    all.gauge("ipip_nodes_left_out", "Nodes whose tunnel something on this host is in the way of",
+              static_cast<double>(now.left_out));
     all.counter("ipip_reconcile_failures_total", "Looks that ended in an error", now.failures);
     all.summary("ipip_reconcile_seconds", "How long looks took", now.looks, now.seconds);
     all.gauge("ipip_addresses_used", "Pod addresses that are leased",
@@ -93,46 +97,58 @@ std::vector<std::pair<netlink::Link, std::string>> tunnels_of(const std::string&
     return tunnels;
 }
 
-void add_tunnels(Collection& all, const std::string& network) {
+struct PeerFamily {
+    const char* name;
+    const char* help;
+    std::uint64_t netlink::LinkCounters::*member;
+};
+constexpr PeerFamily peer_families[] = {
+    {"ipip_peer_received_packets_total", "Packets from the peer",
+     &netlink::LinkCounters::received_packets},
+    {"ipip_peer_received_bytes_total", "Bytes from the peer",
+     &netlink::LinkCounters::received_bytes},
+    {"ipip_peer_sent_packets_total", "Packets to the peer", &netlink::LinkCounters::sent_packets},
+    {"ipip_peer_sent_bytes_total", "Bytes to the peer", &netlink::LinkCounters::sent_bytes},
+    {"ipip_peer_errors_total", "Packets from or to the peer that failed",
+     &netlink::LinkCounters::errors},
+    {"ipip_peer_drops_total", "Packets from or to the peer that were dropped",
+     &netlink::LinkCounters::drops}};
+
+std::string text_of(Collection collection) {
+    return prometheus::TextSerializer().Serialize(collection.take());
+}
+
+/// Family by family, as each of thousands of peers takes megabytes before it is text.
+std::string text_of_tunnels(const std::string& network) {
     const auto tunnels = tunnels_of(network);
-    double up = 0;
-    for (const auto& [link, peer] : tunnels)
-        up += link.up ? 1 : 0;
-    all.gauge("ipip_peers_standing", "Tunnels that are up", up);
-    const struct {
-        const char* name;
-        const char* help;
-        std::uint64_t netlink::LinkCounters::*member;
-    } rows[] = {
-        {"ipip_peer_received_packets_total", "Packets from the peer",
-         &netlink::LinkCounters::received_packets},
-        {"ipip_peer_received_bytes_total", "Bytes from the peer",
-         &netlink::LinkCounters::received_bytes},
-        {"ipip_peer_sent_packets_total", "Packets to the peer",
-         &netlink::LinkCounters::sent_packets},
-        {"ipip_peer_sent_bytes_total", "Bytes to the peer", &netlink::LinkCounters::sent_bytes},
-        {"ipip_peer_errors_total", "Packets from or to the peer that failed",
-         &netlink::LinkCounters::errors},
-        {"ipip_peer_drops_total", "Packets from or to the peer that were dropped",
-         &netlink::LinkCounters::drops}};
-    for (const auto& [name, help, member] : rows)
+    Collection standing;
+    standing.gauge("ipip_peers_standing", "Tunnels that are up",
+                   static_cast<double>(std::ranges::count_if(
+                       tunnels, [](const auto& tunnel) { return tunnel.first.up; })));
+    std::string text = text_of(std::move(standing));
+    for (const auto& [name, help, member] : peer_families) {
+        Collection family;
         for (const auto& [link, peer] : tunnels)
-            all.counter(name, help, link.counters.*member, {{"peer", peer}});
+            family.counter(name, help, link.counters.*member, {{"peer", peer}});
+        text += text_of(std::move(family));
+    }
+    return text;
 }
 
 } // namespace
 
-std::vector<MetricFamily> Metrics::Collect() const {
+std::string Metrics::text() const {
     Collection all;
     all.gauge("ipip_build_info", "The version that runs", 1, {{"version", IPIP_VERSION}});
     add_condition(all, health_.now());
     add_kube(all, *kube_);
+    std::string text = text_of(std::move(all));
     try {
-        add_tunnels(all, network_);
+        text += text_of_tunnels(network_);
     } catch (const std::exception& error) { // the others are told all the same
         log_warning(std::string("metrics: ") + error.what());
     }
-    return all.take();
+    return text;
 }
 
 } // namespace agent

@@ -4,20 +4,19 @@
 #include "agent/kube_source.h"
 
 #include <memory>
-#include <prometheus/collectable.h>
 #include <string>
-#include <vector>
 
 namespace agent {
 
 /// All that is told at /metrics, gathered when it is asked for: the agent's own condition, and from
 /// the kernel what went through each tunnel.
-class Metrics : public prometheus::Collectable {
+class Metrics {
   public:
     Metrics(const Health& health, std::shared_ptr<KubeCounters> kube, std::string network)
         : health_(health), kube_(std::move(kube)), network_(std::move(network)) {}
 
-    std::vector<prometheus::MetricFamily> Collect() const override;
+    /// In Prometheus' text format, version 0.0.4.
+    std::string text() const;
 
   private:
     const Health& health_;

@@ -3,7 +3,6 @@
 #include <CivetServer.h>
 #include <functional>
 #include <map>
-#include <prometheus/text_serializer.h>
 #include <stdexcept>
 #include <vector>
 
@@ -49,7 +48,7 @@ std::vector<std::string> options_for(const std::string& address) {
 class Server::Handlers {
   public:
     Handlers(const std::string& address, const Health& health,
-             std::shared_ptr<prometheus::Collectable> metrics)
+             std::shared_ptr<const Metrics> metrics)
         : server_(options_for(address)) {
         constexpr const char* plain = "text/plain; charset=utf-8";
         add("/healthz", plain, [] { return Answer{200, "ok\n"}; });
@@ -58,7 +57,7 @@ class Server::Handlers {
             return Answer{now.ready() ? 200 : 503, now.sentence() + '\n'};
         });
         add("/metrics", "text/plain; version=0.0.4", [metrics = std::move(metrics)] {
-            return Answer{200, prometheus::TextSerializer().Serialize(metrics->Collect())};
+            return Answer{200, metrics->text()};
         });
     }
 
@@ -74,7 +73,7 @@ class Server::Handlers {
 };
 
 Server::Server(const std::string& address, const Health& health,
-               std::shared_ptr<prometheus::Collectable> metrics) try
+               std::shared_ptr<const Metrics> metrics) try
     : handlers_(std::make_unique<Handlers>(address, health, std::move(metrics))) {
 } catch (const CivetException&) {
     throw std::runtime_error("--listen: " + address +

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "agent/health.h"
+#include "agent/metrics.h"
 
 #include <memory>
-#include <prometheus/collectable.h>
 #include <string>
 
 namespace agent {
@@ -15,7 +15,7 @@ class Server {
     /// `address` is "127.0.0.1:9094" or ":9094" for all. Throws std::runtime_error, which names
     /// it, where nobody can listen there.
     Server(const std::string& address, const Health& health,
-           std::shared_ptr<prometheus::Collectable> metrics);
+           std::shared_ptr<const Metrics> metrics);
     ~Server();
 
   private:

@@ -1,9 +1,14 @@
 #include "mesh/apply.h"
 
+#include "netlink/link_group.h"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <functional>
+#include <iterator>
 #include <map>
+#include <set>
 
 namespace mesh {
 
@@ -11,103 +16,146 @@ namespace {
 
 using Indices = std::map<std::string, int>;
 
+/// Sends requests as they come, some at a time: those of a large mesh would be megabytes.
+class Pipeline {
+  public:
+    /// Called with each answer and its request's number, from 0 on.
+    using Take = std::function<void(std::size_t number, const netlink::Socket::Answer& answer)>;
+
+    Pipeline(netlink::Socket& route, Take take) : route_(route), take_(std::move(take)) {
+        waiting_.reserve(portion);
+    }
+    void add(netlink::Request request) {
+        waiting_.push_back(std::move(request));
+        if (waiting_.size() == portion)
+            flush();
+    }
+    void flush() {
+        const auto answers = route_.exchange(waiting_);
+        for (std::size_t i = 0; i < answers.size(); ++i, ++number_)
+            if (!waiting_[i].may_fail || !answers[i].error)
+                take_(number_, answers[i]);
+        waiting_.clear();
+    }
+
+  private:
+    static constexpr std::size_t portion = 192;
+    netlink::Socket& route_;
+    Take take_;
+    std::vector<netlink::Request> waiting_;
+    std::size_t number_ = 0;
+};
+
+void must_succeed(std::size_t, const netlink::Socket::Answer& answer) {
+    if (answer.error)
+        throw *answer.error;
+}
+
 /// Makes the new devices and returns the index of every device that a change can name.
 Indices make_devices(netlink::Socket& route, const Changes& changes, const Observed& observed) {
     Indices indices{{"", 0}, {"lo", loopback_index}}; // an unreachable route has no device
     for (const netlink::Link& link : observed.tunnels)
         indices.emplace(link.name, link.index);
-    std::vector<netlink::Request> requests;
-    for (const std::string& name : changes.delete_first) {
-        requests.push_back(netlink::delete_link(name));
-        requests.back().may_fail = true; // gone by itself
-    }
-    for (const netlink::TunnelDevice& device : changes.make) {
-        requests.push_back(netlink::make_tunnel(device));
-        // An ipip device carries no IPv6: what such an address would send only counts as errors.
-        requests.push_back(netlink::without_ipv6_address(device.name));
-        requests.push_back(netlink::get_link(device.name));
-    }
-    const auto answers = route.exchange(requests);
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-        const netlink::Socket::Answer& answer = answers[i];
-        if (answer.error && !requests[i].may_fail && answer.error->number() == EOPNOTSUPP)
+    Pipeline pipeline(route, [&](std::size_t, const netlink::Socket::Answer& answer) {
+        if (answer.error && answer.error->number() == EOPNOTSUPP)
             throw NoTunnels();
-        if (answer.error && !requests[i].may_fail)
+        if (answer.error)
             throw *answer.error;
         if (answer.reply) {
             const netlink::Link link = netlink::to_link(answer.reply);
             indices.insert_or_assign(link.name, link.index);
         }
+    });
+    for (const std::string& name : changes.delete_first) {
+        netlink::Request request = netlink::delete_link(name);
+        request.may_fail = true; // gone by itself
+        pipeline.add(std::move(request));
     }
+    for (const netlink::TunnelDevice& device : changes.make) {
+        pipeline.add(netlink::make_tunnel(device));
+        // An ipip device carries no IPv6: what such an address would send only counts as errors.
+        pipeline.add(netlink::without_ipv6_address(device.name));
+        pipeline.add(netlink::get_link(device.name));
+    }
+    pipeline.flush();
     return indices;
 }
 
 void set_up_devices(netlink::Socket& route, const Changes& changes) {
-    std::vector<netlink::Request> requests;
+    Pipeline pipeline(route, must_succeed);
     for (const netlink::TunnelDevice& device : changes.change)
-        requests.push_back(netlink::change_tunnel(device));
+        pipeline.add(netlink::change_tunnel(device));
     for (const auto& [device, settings] : changes.configure)
-        requests.push_back(netlink::configure(device, settings));
-    route.run(requests);
+        pipeline.add(netlink::configure(device, settings));
+    pipeline.flush();
 }
 
 void add_addresses(netlink::Socket& route, const Changes& changes, const Indices& indices) {
-    std::vector<netlink::Request> requests;
-    for (const auto& [device, address] : changes.add_addresses) {
-        netlink::InterfaceAddress placed = address;
-        placed.link = indices.at(device);
-        requests.push_back(netlink::add_address(placed));
-    }
-    const auto answers = route.exchange(requests);
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-        if (!answers[i].error)
-            continue;
-        const auto& [device, address] = changes.add_addresses[i];
-        const std::string shown = address.local.to_string();
-        if (answers[i].error->number() == EEXIST)
+    Pipeline pipeline(route, [&](std::size_t number, const netlink::Socket::Answer& answer) {
+        if (answer.error && answer.error->number() == EEXIST) {
+            const auto& [device, address] = changes.add_addresses[number];
+            const std::string shown = address.local.to_string();
             throw Conflict("the address " + shown + " is on " + device +
                            " already, and this network did not put it there; remove it "
                            "(ip address delete " +
                            shown + " dev " + device + ')');
-        throw *answers[i].error;
+        }
+        must_succeed(number, answer);
+    });
+    for (const auto& [device, address] : changes.add_addresses) {
+        netlink::InterfaceAddress placed = address;
+        placed.link = indices.at(device);
+        pipeline.add(netlink::add_address(placed));
     }
+    pipeline.flush();
 }
 
 void add_routes(netlink::Socket& route, const Changes& changes, const Indices& indices) {
-    std::vector<netlink::Request> requests;
+    Pipeline pipeline(route, [&](std::size_t number, const netlink::Socket::Answer& answer) {
+        if (answer.error && answer.error->number() == EEXIST) {
+            const auto& [device, wanted, if_exists] = changes.add_routes[number];
+            const std::string destination = wanted.destination.to_string();
+            throw Conflict("a route to " + destination +
+                               " that this network did not make stands "
+                               "already; remove it (ip route show " +
+                               destination + ')',
+                           device.empty() ? std::nullopt : std::optional(device));
+        }
+        must_succeed(number, answer);
+    });
     for (const auto& [device, wanted, if_exists] : changes.add_routes) {
         netlink::Route placed = wanted;
         placed.link = indices.at(device);
-        requests.push_back(netlink::add_route(placed, if_exists));
+        pipeline.add(netlink::add_route(placed, if_exists));
     }
-    const auto answers = route.exchange(requests);
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-        if (!answers[i].error)
-            continue;
-        const std::string destination = changes.add_routes[i].route.destination.to_string();
-        if (answers[i].error->number() == EEXIST)
-            throw Conflict("a route to " + destination +
-                           " that this network did not make stands "
-                           "already; remove it (ip route show " +
-                           destination + ')');
-        throw *answers[i].error;
-    }
+    pipeline.flush();
 }
 
-void remove(netlink::Socket& route, const Changes& changes) {
-    std::vector<netlink::Request> requests;
-    for (const netlink::Route& unwanted : changes.delete_routes)
-        requests.push_back(netlink::delete_route(unwanted));
-    for (const netlink::InterfaceAddress& address : changes.delete_addresses)
-        requests.push_back(netlink::delete_address(address));
-    for (const std::string& name : changes.delete_devices)
-        requests.push_back(netlink::delete_link(name));
-    for (const netlink::Socket::Answer& answer : route.exchange(requests)) {
-        // A route goes with its source address, an address with its device: gone is gone.
+/// The devices go together: each by itself would cost an RCU grace period.
+void delete_devices(netlink::Socket& route, const Changes& changes, const Observed& observed) {
+    const std::set<std::string> unwanted(changes.delete_devices.begin(),
+                                         changes.delete_devices.end());
+    std::vector<netlink::Link> links;
+    std::ranges::copy_if(observed.tunnels, std::back_inserter(links),
+                         [&](const netlink::Link& link) { return unwanted.contains(link.name); });
+    for (const auto& trouble : netlink::delete_links(route, links))
+        if (trouble)
+            throw *trouble;
+}
+
+void remove(netlink::Socket& route, const Changes& changes, const Observed& observed) {
+    Pipeline pipeline(route, [](std::size_t number, const netlink::Socket::Answer& answer) {
+        // A route goes with its source address: gone is gone.
         constexpr std::array gone{ESRCH, ENODEV, EADDRNOTAVAIL};
         if (answer.error && std::ranges::find(gone, answer.error->number()) == gone.end())
-            throw *answer.error;
-    }
+            must_succeed(number, answer);
+    });
+    for (const netlink::Route& unwanted : changes.delete_routes)
+        pipeline.add(netlink::delete_route(unwanted));
+    for (const netlink::InterfaceAddress& address : changes.delete_addresses)
+        pipeline.add(netlink::delete_address(address));
+    pipeline.flush();
+    delete_devices(route, changes, observed);
 }
 
 std::string shown(const netlink::TunnelDevice& device) {
@@ -122,7 +170,7 @@ void apply(netlink::Socket& route, const Changes& changes, const Observed& obser
     set_up_devices(route, changes);
     add_addresses(route, changes, indices);
     add_routes(route, changes, indices); // and moves those that stay, before their old way goes
-    remove(route, changes);
+    remove(route, changes, observed);
 }
 
 std::vector<std::string> describe(const Changes& changes) {

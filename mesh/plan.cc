@@ -78,10 +78,12 @@ class Planner {
         for (const Tunnel& tunnel : wanted_.tunnels) {
             const auto [local, remote] = std::pair(tunnel.device.local, tunnel.device.remote);
             if (const auto other = taken.find({local, remote}); other != taken.end())
-                throw Conflict("the device " + other->second + " is a tunnel from " +
-                               local.to_string() + " to " + remote.to_string() +
-                               " already, and the kernel allows one; remove it (ip link delete " +
-                               other->second + ')');
+                throw Conflict(
+                    "the device " + other->second + " is a tunnel from " + local.to_string() +
+                        " to " + remote.to_string() +
+                        " already, and the kernel allows one; remove it (ip link delete " +
+                        other->second + ')',
+                    tunnel.device.name);
         }
     }
 

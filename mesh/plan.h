@@ -17,7 +17,14 @@ namespace mesh {
 /// Something that is not ours stands where the mesh must. what() names it and the mend.
 class Conflict : public std::runtime_error {
   public:
-    using std::runtime_error::runtime_error;
+    /// `tunnel` is the device of the one tunnel that it concerns; none: all of the mesh.
+    explicit Conflict(const std::string& what, std::optional<std::string> tunnel = {})
+        : std::runtime_error(what), tunnel_(std::move(tunnel)) {}
+
+    const std::optional<std::string>& tunnel() const { return tunnel_; }
+
+  private:
+    std::optional<std::string> tunnel_;
 };
 
 /// This kernel has no ipip devices. what() says how it may get them.

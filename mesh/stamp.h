@@ -1,5 +1,7 @@
 #pragma once
 
+#include "mesh/nodes.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -19,7 +21,7 @@ struct Stamp {
     std::string network;
     std::string fingerprint; ///< of everything that the mesh was made from
     std::string host;        ///< boot and network namespace in which it holds
-    std::string self;        ///< the node's name
+    Node self;
     std::uint32_t pod_mtu = 0;
     std::vector<std::string> forwarding_turned_on;
     bool doubted = false; ///< the kernel was seen to have something else: it must be looked at
@@ -34,8 +36,19 @@ void write_stamp(const std::filesystem::path& state_dir, const Stamp& stamp);
 /// Throws std::system_error; no stamp is no error.
 void remove_stamp(const std::filesystem::path& state_dir);
 
+/// Leaves the peers' pod CIDRs beside the stamp, so that a few of many can be looked at without
+/// reading all: lines of one length. Throws std::system_error.
+void write_ways(const std::filesystem::path& state_dir, const std::vector<ip::Cidr>& ways);
+
+/// Of what write_ways left, at most `most`: those from the one number `seed` on, round and round.
+/// None where that cannot be read: then nothing is known of any peer.
+std::optional<std::vector<ip::Cidr>> read_ways(const std::filesystem::path& state_dir,
+                                               std::uint64_t seed, std::size_t most);
+
 /// The stamp's file in the state directory.
 inline constexpr const char* stamp_name = "mesh.json";
+/// The file of the peers' pod CIDRs.
+inline constexpr const char* ways_name = "mesh.ways";
 /// The file in the state directory by which the host's mesh is locked, see Standing.
 inline constexpr const char* lock_name = "mesh.lock";
 

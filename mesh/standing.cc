@@ -15,7 +15,9 @@ namespace mesh {
 
 namespace {
 
-constexpr std::size_t peers_looked_at = 8;
+// How many of the peers' pod CIDRs are looked at: by one who is in a hurry, and by one who asks.
+constexpr std::size_t quick_look = 8;
+constexpr std::size_t long_look = 64;
 
 enum class Mode { shared = LOCK_SH, exclusive = LOCK_EX };
 
@@ -53,8 +55,8 @@ netlink::Fd lock(const std::filesystem::path& state_dir, Mode mode) {
     return file;
 }
 
-/// Changes with anything that the mesh is made from.
-std::string fingerprint(const Request& request) {
+/// Changes with anything that the mesh is made from. `version` is that of the nodes.
+std::string fingerprint(const Request& request, const std::string& version) {
     Hash hash;
     const Settings& settings = request.settings;
     hash.add(settings.network)
@@ -62,13 +64,17 @@ std::string fingerprint(const Request& request) {
         .add(std::to_string(settings.ttl))
         .add(settings.masquerade ? "masquerade" : "")
         .add(settings.check_source ? "check" : "")
-        .add(request.node_name.value_or(""));
+        .add(version);
+    if (!version.empty())
+        return hash.hex(16);
     const auto add = [&](const auto& list) {
         for (const auto& item : list)
             hash.add(item.to_string());
         hash.add("");
     };
-    for (const Node& node : request.nodes) {
+    const auto& [nodes, self] = request.cluster.listing();
+    hash.add(self.value_or(""));
+    for (const Node& node : nodes) {
         hash.add(node.name);
         add(node.addresses);
         add(node.pod_cidrs);
@@ -77,51 +83,47 @@ std::string fingerprint(const Request& request) {
     return hash.hex(16);
 }
 
-const Node* find_node(const std::vector<Node>& nodes, const std::string& name) {
-    const auto found = std::ranges::find(nodes, name, &Node::name);
-    return found == nodes.end() ? nullptr : &*found;
+/// The pod CIDRs to which a route of ours leads.
+std::vector<ip::Cidr> ways_from(const Node& self, const std::vector<Node>& nodes) {
+    std::vector<ip::Cidr> ways;
+    for (const Node& node : nodes)
+        if (node.name != self.name)
+            ways.insert(ways.end(), node.pod_cidrs.begin(), node.pod_cidrs.end());
+    return ways;
 }
 
-/// What the kernel has lost of what the last reconciliation left, by the routes to at most
-/// `peers` of the peers; none where it has it all.
-std::optional<std::string> find_loss(netlink::Socket& route, const Request& request,
-                                     const Node& self, std::size_t peers) {
-    const auto& nodes = request.nodes;
+/// Of what the last reconciliation left, the first that the kernel has lost: one of this host's
+/// own addresses, or a route to one of the peers' pod CIDRs `ways`; none where it has it all.
+std::optional<ip::Cidr> find_loss(netlink::Socket& route, const Node& self,
+                                  const std::vector<ip::Cidr>& ways) {
     const ip::Address endpoint = *address_in(ip::Family::v4, self.tunnel_addresses);
     const std::vector<ip::Address> own{endpoint, *address_in(ip::Family::v4, self.addresses)};
     std::vector<netlink::Request> requests;
-    requests.reserve(own.size() + std::min(peers, nodes.size()));
+    requests.reserve(own.size() + ways.size());
     for (const ip::Address& address : own)
         requests.push_back(netlink::get_route(address));
-    struct Way {
-        const Node& peer;
-        const ip::Cidr& cidr;
-    };
-    std::vector<Way> ways;
-    std::size_t looked_at = 0;
-    for (std::size_t i = 0; i < nodes.size() && looked_at < peers; ++i) {
-        const Node& peer = nodes[(request.seed + i) % nodes.size()];
-        if (&peer == &self)
-            continue;
-        ++looked_at;
-        for (const ip::Cidr& cidr : peer.pod_cidrs) {
-            ways.push_back({peer, cidr});
-            requests.push_back(netlink::get_route(cidr.network()));
-        }
-    }
+    for (const ip::Cidr& way : ways)
+        requests.push_back(netlink::get_route(way.network()));
     const auto answers = route.exchange(requests);
     for (std::size_t i = 0; i < own.size(); ++i)
         if (answers[i].error || !netlink::to_route(answers[i].reply).local)
-            return "the address " + own[i].to_string() + " is not on this host";
+            return ip::Cidr::host(own[i]);
     for (std::size_t i = 0; i < ways.size(); ++i) {
         const auto& [error, reply] = answers[i + own.size()];
         const netlink::Route found = error ? netlink::Route{} : netlink::to_route(reply).route;
-        if (found.destination != ways[i].cidr || found.source != endpoint ||
+        if (found.destination != ways[i] || found.source != endpoint ||
             found.protocol != netlink::own_protocol)
-            return "the tunnel to " + ways[i].peer.name + " or the route " +
-                   ways[i].cidr.to_string() + " into it is missing or down";
+            return ways[i];
     }
     return std::nullopt;
+}
+
+std::string describe_loss(const ip::Cidr& loss, const std::vector<Node>& nodes) {
+    for (const Node& node : nodes)
+        if (std::ranges::find(node.pod_cidrs, loss) != node.pod_cidrs.end())
+            return "the tunnel to " + node.name + " or the route " + loss.to_string() +
+                   " into it is missing or down";
+    return "the address " + loss.network().to_string() + " is not on this host";
 }
 
 void merge_into(std::vector<std::string>& devices, const std::vector<std::string>& more) {
@@ -142,7 +144,8 @@ void refuse_other_network(const Stamp& stamp, const std::string& network) {
 class Gate {
   public:
     Gate(netlink::Socket& route, const Request& request)
-        : route_(route), request_(request), fingerprint_(fingerprint(request)) {}
+        : route_(route), request_(request),
+          fingerprint_(fingerprint(request, request.cluster.version())) {}
 
     Standing enter() {
         std::vector<std::string> changes;
@@ -172,11 +175,14 @@ class Gate {
                        "get and ip monitor");
     }
 
-    Reconciled enforce(const std::function<void()>& publish) {
+    Reconciled enforce(const std::function<std::string()>& publish) {
         const netlink::Fd exclusive = lock(request_.state_dir, Mode::exclusive);
         Reconciled result = change();
-        if (publish)
-            publish();
+        if (!publish)
+            return result;
+        auto stamp = read_stamp(request_.state_dir);
+        stamp.value().fingerprint = fingerprint(request_, publish());
+        write_stamp(request_.state_dir, *stamp);
         return result;
     }
 
@@ -188,8 +194,8 @@ class Gate {
     }
 
     bool stands(const Stamp& stamp) const {
-        const Node* self = find_node(request_.nodes, stamp.self);
-        return self != nullptr && !find_loss(route_, request_, *self, peers_looked_at);
+        const auto ways = read_ways(request_.state_dir, request_.seed, quick_look);
+        return ways && !find_loss(route_, stamp.self, *ways);
     }
 
     std::optional<Standing> enter_if_standing(netlink::Fd held) const {
@@ -198,7 +204,7 @@ class Gate {
         const auto stamp = valid_stamp();
         if (!stamp || !stands(*stamp))
             return std::nullopt;
-        standing.self_ = *find_node(request_.nodes, stamp->self);
+        standing.self_ = stamp->self;
         standing.pod_mtu_ = stamp->pod_mtu;
         return standing;
     }
@@ -221,10 +227,11 @@ class Gate {
             merge_into(stamp.forwarding_turned_on, devices);
             write_stamp(request_.state_dir, stamp);
         };
-        Reconciled result = reconcile(route_, request_.nodes, request_.node_name, request_.settings,
-                                      note_forwarding);
+        const auto& [nodes, self] = request_.cluster.listing();
+        Reconciled result = reconcile(route_, nodes, self, request_.settings, note_forwarding);
         stamp.fingerprint = fingerprint_;
-        stamp.self = request_.nodes[result.self].name;
+        stamp.self = nodes[result.self];
+        write_ways(request_.state_dir, ways_from(stamp.self, nodes));
         stamp.pod_mtu = result.pod_mtu;
         write_stamp(request_.state_dir, stamp);
         return result;
@@ -240,7 +247,7 @@ Standing stand(netlink::Socket& route, const Request& request) {
 }
 
 Reconciled enforce(netlink::Socket& route, const Request& request,
-                   const std::function<void()>& publish) {
+                   const std::function<std::string()>& publish) {
     return Gate(route, request).enforce(publish);
 }
 
@@ -248,15 +255,18 @@ Outlook look(netlink::Socket& route, const Request& request) {
     const auto stamp = read_stamp(request.state_dir);
     if (stamp && stamp->host == host_identity()) {
         refuse_other_network(*stamp, request.settings.network);
-        if (const Node* self = find_node(request.nodes, stamp->self);
-            self != nullptr && stamp->fingerprint == fingerprint(request)) {
-            auto broken = find_loss(route, request, *self, request.nodes.size());
-            const bool stands = !broken;
-            return {.self = *self, .stands = stands, .broken = std::move(broken)};
+        const auto ways = read_ways(request.state_dir, request.seed, long_look);
+        if (ways && stamp->fingerprint == fingerprint(request, request.cluster.version())) {
+            const auto loss = find_loss(route, stamp->self, *ways);
+            std::optional<std::string> broken;
+            if (loss)
+                broken = describe_loss(*loss, request.cluster.listing().nodes);
+            return {.self = stamp->self, .stands = !broken, .broken = std::move(broken)};
         }
     }
-    const Inspection found = inspect(route, request.nodes, request.node_name, request.settings);
-    return {.self = request.nodes[found.self], .stands = false, .broken = std::nullopt};
+    const auto& [nodes, self] = request.cluster.listing();
+    const Inspection found = inspect(route, nodes, self, request.settings);
+    return {.self = nodes[found.self], .stands = false, .broken = std::nullopt};
 }
 
 void doubt(const std::string& network, const std::filesystem::path& state_dir) {

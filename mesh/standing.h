@@ -1,5 +1,6 @@
 #pragma once
 
+#include "mesh/cluster.h"
 #include "mesh/reconcile.h"
 #include "netlink/fd.h"
 
@@ -30,14 +31,13 @@ class Standing {
 };
 
 struct Request {
-    std::vector<Node> nodes;
-    std::optional<std::string> node_name;
+    Cluster cluster;
     Settings settings;
     std::filesystem::path state_dir;
     /// Chooses which peers are looked at where there are many: any number, different each time.
     std::uint64_t seed = 0;
-    /// Asked where the mesh is another than `nodes` want, while nobody else can change it: whether
-    /// they are still what is wanted. Empty: they are.
+    /// Asked where the mesh is another than the nodes want, while nobody else can change it:
+    /// whether they are still what is wanted. Empty: they are.
     std::function<bool()> is_current = {};
 };
 
@@ -47,20 +47,20 @@ class Outdated : public std::runtime_error {
     Outdated() : std::runtime_error("the nodes have changed meanwhile; ask again with those") {}
 };
 
-/// Makes the mesh stand. In the steady state it changes nothing and asks the kernel for at most
-/// a handful of routes: a route goes with its device, with the device's being up and with its
-/// source address, so that asking for it asks for all of them. All peers are looked at where they
-/// are few, some, chosen by `seed`, where they are many. If anything is not as it was left, or
-/// anything else is wanted, it is reconciled, by one process at a time. Throws as
+/// Makes the mesh stand. In the steady state it reads no nodes, changes nothing and asks the kernel
+/// for at most a handful of routes: a route goes with its device, with the device's being up and
+/// with its source address, so that asking for it asks for all of them. All peers are looked at
+/// where they are few, some, chosen by `seed`, where they are many. If anything is not as it was
+/// left, or anything else is wanted, it is reconciled, by one process at a time. Throws as
 /// reconcile does, Outdated, and std::system_error where the state directory cannot be used.
 Standing stand(netlink::Socket& route, const Request& request);
 
 /// Reconciles, whatever the last one left, and leaves its mark for stand(), under the lock that
 /// keeps all others out meanwhile, then calls `publish`, still under it: who comes with the nodes
-/// of before finds out there. For who keeps the mesh all the time. Throws as stand(), and what
-/// `publish` throws.
+/// of before finds out there. It returns the version that those have who read what it left. For
+/// who keeps the mesh all the time. Throws as stand(), and what `publish` throws.
 Reconciled enforce(netlink::Socket& route, const Request& request,
-                   const std::function<void()>& publish = {});
+                   const std::function<std::string()>& publish = {});
 
 /// How the mesh looks to one who only wants to know.
 struct Outlook {
@@ -69,8 +69,8 @@ struct Outlook {
     std::optional<std::string> broken; ///< it stood, and what is wrong with it now
 };
 
-/// What stand() would find, with all peers looked at. Waits for nobody, changes nothing. Throws as
-/// stand() where something keeps the mesh from being made.
+/// What stand() would find, with more of the peers looked at. Waits for nobody, changes nothing.
+/// Throws as stand() where something keeps the mesh from being made.
 Outlook look(netlink::Socket& route, const Request& request);
 
 /// Has the next stand() compare all of the network's mesh with the kernel, whatever the routes say:

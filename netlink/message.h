@@ -47,10 +47,15 @@ Addr to_addr(const ip::Address& address);
 Addr to_addr(const ip::Cidr& cidr);
 ip::Address from_addr(const nl_addr* address);
 
+/// Room for the longest message that describes one object. libnl's own choice, a page, is memory to
+/// clear for each, and tens of megabytes for a mesh of thousands.
+inline constexpr std::size_t message_room = 1024;
+
 /// An empty message of `type` with a family header of `size` bytes.
 template <typename Header>
 Message make_message(int type, int flags, const Header& header) {
-    Message message(allocated(nlmsg_alloc_simple(type, flags)));
+    Message message(allocated(nlmsg_alloc_size(message_room)));
+    allocated(nlmsg_put(message.get(), NL_AUTO_PORT, NL_AUTO_SEQ, type, 0, flags));
     built(nlmsg_append(message.get(), const_cast<Header*>(&header), sizeof header, NLMSG_ALIGNTO));
     return message;
 }

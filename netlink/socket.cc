@@ -48,9 +48,10 @@ Error error_of(const nlmsghdr* header, const std::string& purpose) {
 
 Socket::Socket(int protocol)
     : fd_(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol)), protocol_(protocol),
-      buffer_(dump_buffer) {
+      buffer_(std::make_unique_for_overwrite<char[]>(dump_buffer)) {
     if (!fd_)
         fail("open a netlink socket");
+    nlmsg_set_default_size(message_room); // of those that libnl builds by itself
     enable(fd_.get(), NETLINK_EXT_ACK);
     enable(fd_.get(), NETLINK_CAP_ACK);
     enable(fd_.get(), NETLINK_GET_STRICT_CHK);
@@ -100,15 +101,15 @@ void Socket::send(const Request* requests, std::size_t count, Kind kind) {
 
 bool Socket::receive(bool wait, const std::string& purpose) {
     for (;;) {
-        const ssize_t size = ::recv(fd_.get(), buffer_.data(), buffer_.size(),
-                                    (wait ? 0 : MSG_DONTWAIT) | MSG_TRUNC);
+        const ssize_t size =
+            ::recv(fd_.get(), buffer_.get(), dump_buffer, (wait ? 0 : MSG_DONTWAIT) | MSG_TRUNC);
         if (size < 0 && errno == EINTR)
             continue;
         if (size < 0 && errno == EAGAIN)
             return false;
         if (size < 0)
             fail(purpose);
-        if (static_cast<std::size_t>(size) > buffer_.size())
+        if (static_cast<std::size_t>(size) > dump_buffer)
             throw Error(EMSGSIZE, purpose, "the kernel's answer is too long");
         received_ = static_cast<std::size_t>(size);
         return true;
@@ -126,7 +127,7 @@ std::vector<Socket::Answer> Socket::exchange_chunk(const Request* requests, std:
     // All answers are there when sendmsg returns: waiting for one that does not come would hang.
     while (!acknowledged && receive(false, requests[0].purpose)) {
         int left = static_cast<int>(received_);
-        for (auto* header = reinterpret_cast<nlmsghdr*>(buffer_.data()); nlmsg_ok(header, left);
+        for (auto* header = reinterpret_cast<nlmsghdr*>(buffer_.get()); nlmsg_ok(header, left);
              header = nlmsg_next(header, &left)) {
             // A batch that fails as a whole is answered under the number of its beginning.
             const bool whole = batch && header->nlmsg_seq == first - 1;
@@ -202,7 +203,7 @@ void Socket::dump(const Request& request, const std::function<void(const Message
         for (bool done = false; !done;) {
             receive(true, request.purpose);
             int left = static_cast<int>(received_);
-            for (auto* header = reinterpret_cast<nlmsghdr*>(buffer_.data()); nlmsg_ok(header, left);
+            for (auto* header = reinterpret_cast<nlmsghdr*>(buffer_.get()); nlmsg_ok(header, left);
                  header = nlmsg_next(header, &left)) {
                 if (header->nlmsg_seq != sequence)
                     continue;

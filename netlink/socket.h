@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -63,7 +64,7 @@ class Socket {
     Fd fd_;
     int protocol_;
     std::uint32_t sequence_ = 0;
-    std::vector<char> buffer_;
+    std::unique_ptr<char[]> buffer_; ///< not cleared: a dump needs most of it, all else little
     std::size_t received_ = 0;
 };
 

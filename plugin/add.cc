@@ -172,14 +172,12 @@ static json::Value attach_pod(const cni::Call& call, const Config& config) {
     const auto addresses = make_address_source(call, store, host);
 
     Undo mesh_made([&] { retire_mesh_if_unused(identity, store); });
-    const mesh::Standing mesh = mesh::stand(
-        host,
-        {.nodes = config.nodes,
-         .node_name = config.node_name,
-         .settings = config.settings,
-         .state_dir = identity.state_dir,
-         .seed = Hash().add(environment.container_id).value(),
-         .is_current = [&] { return !config.nodes_file || config.nodes_file->is_current(); }});
+    const mesh::Standing mesh =
+        mesh::stand(host, {.cluster = config.cluster,
+                           .settings = config.settings,
+                           .state_dir = identity.state_dir,
+                           .seed = Hash().add(environment.container_id).value(),
+                           .is_current = config.is_current});
     for (const std::string& line : mesh.changes())
         cni::log_info(line);
 

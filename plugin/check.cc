@@ -218,8 +218,8 @@ void check(const cni::Call& call, const Config& config) {
     netlink::Socket host;
     ipam::Store store(config.identity.state_dir);
 
-    const mesh::Inspection mesh =
-        mesh::inspect(host, config.nodes, config.node_name, config.settings);
+    const auto& [nodes, self] = config.cluster.listing();
+    const mesh::Inspection mesh = mesh::inspect(host, nodes, self, config.settings);
     if (!mesh.wrongs.empty()) { // what a pod lacks may have gone with it
         mesh::doubt(config.settings.network, config.identity.state_dir);
         wrong(mesh.wrongs.front() + "; the next ADD, or ipipd where it runs, puts it right (" +

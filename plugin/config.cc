@@ -8,7 +8,6 @@
 #include <cctype>
 #include <fstream>
 #include <iterator>
-#include <sys/stat.h>
 #include <utility>
 
 namespace plugin {
@@ -117,8 +116,8 @@ std::vector<std::string> find_unknown(const json::Field& document) {
 }
 
 /// The nodes that the agent left for us.
-void read_nodes_file(const std::filesystem::path& path, Config& config) {
-    config.nodes_file.emplace(path);
+mesh::Cluster::Listing read_nodes_file(const std::filesystem::path& path,
+                                       std::optional<std::string> self) {
     std::ifstream file(path);
     if (!file)
         throw json::FieldError("nodesFile: " + path.string() + " cannot be read; see who may");
@@ -126,9 +125,10 @@ void read_nodes_file(const std::filesystem::path& path, Config& config) {
     try {
         const json::Value content = json::parse(text);
         const json::Field root(content);
-        config.nodes = mesh::read_nodes(root.require("nodes", "list every node of the cluster"));
-        if (const auto self = root.find("self"); self && !config.node_name)
-            config.node_name = self->string();
+        if (const auto name = root.find("self"); name && !self)
+            self = name->string();
+        return {.nodes = mesh::read_nodes(root.require("nodes", "list every node of the cluster")),
+                .self = std::move(self)};
     } catch (const json::SyntaxError& error) {
         throw json::FieldError("nodesFile: " + path.string() + " is not JSON: " + error.what());
     } catch (const json::FieldError& error) {
@@ -136,24 +136,25 @@ void read_nodes_file(const std::filesystem::path& path, Config& config) {
     }
 }
 
-} // namespace
-
-NodesFile::NodesFile(std::filesystem::path path) : path_(std::move(path)), read_(version()) {
-    if (!read_)
-        throw NotReady("nodes: are not in the configuration, and nodesFile " + path_.string() +
+void read_cluster(const json::Field& document, Config& config) {
+    std::optional<std::string> self;
+    if (const auto name = document.find("nodeName"))
+        self = name->string();
+    const auto path = path_or(document, "nodesFile", default_nodes_file);
+    if (const auto nodes = document.find("nodes")) {
+        config.cluster = mesh::Cluster({.nodes = mesh::read_nodes(*nodes), .self = self});
+        return;
+    }
+    const std::string version = mesh::file_version(path);
+    if (version.empty())
+        throw NotReady("nodes: are not in the configuration, and nodesFile " + path.string() +
                        " cannot be read; list the nodes, or see that ipipd runs on this host");
+    config.cluster = mesh::Cluster(version + self.value_or(""),
+                                   [path, self] { return read_nodes_file(path, self); });
+    config.is_current = [path, version] { return mesh::file_version(path) == version; };
 }
 
-std::optional<NodesFile::Version> NodesFile::version() const {
-    struct stat status {};
-    if (::stat(path_.c_str(), &status) != 0)
-        return std::nullopt;
-    return Version(status.st_dev, status.st_ino, status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
-}
-
-bool NodesFile::is_current() const {
-    return version() == read_;
-}
+} // namespace
 
 Identity read_identity(const json::Field& document) {
     return {.network = cni::read_network(document, mesh::longest_network),
@@ -172,8 +173,7 @@ Config read_config(const cni::Call& call) {
     Config config{.cni_version = call.version,
                   .identity = read_identity(document),
                   .settings = mesh::read_settings(document, read_identity(document).network),
-                  .nodes = {},
-                  .node_name = {},
+                  .cluster = mesh::Cluster({}),
                   .dns = read_dns(document),
                   .mac = call.environment.mac,
                   .requested = ipam_plugin::read_requested(document, call.environment),
@@ -181,11 +181,8 @@ Config read_config(const cni::Call& call) {
                   .routes = {},
                   .previous = cni::read_previous(document, call.version),
                   .unknown_keys = find_unknown(document)};
-    if (const auto name = document.find("nodeName"))
-        config.node_name = name->string();
     if (const auto type = document.find("type"))
         type->string();
-    const auto nodes_file = path_or(document, "nodesFile", default_nodes_file);
     if (!read_delegate(document)) { // whose keys only the delegate knows
         config.sets = ipam_plugin::read_ranges(document);
         config.routes = ipam_plugin::read_routes(document);
@@ -193,10 +190,7 @@ Config read_config(const cni::Call& call) {
             config.dns = ipam_plugin::read_resolv_conf(document);
     }
     read_runtime_config(document, config);
-    if (const auto nodes = document.find("nodes"))
-        config.nodes = mesh::read_nodes(*nodes);
-    else
-        read_nodes_file(nodes_file, config);
+    read_cluster(document, config);
     return config;
 }
 

@@ -5,15 +5,15 @@
 #include "cni/run.h"
 #include "ip/mac.h"
 #include "ipam_plugin/config.h"
+#include "mesh/cluster.h"
 #include "mesh/reconcile.h"
 #include "json/field.h"
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <sys/types.h>
-#include <tuple>
 #include <vector>
 
 namespace plugin {
@@ -38,31 +38,14 @@ Identity read_identity(const json::Field& document);
 /// json::FieldError.
 std::optional<json::Field> read_delegate(const json::Field& document);
 
-/// The file that the nodes were read from. It is replaced, never written over.
-class NodesFile {
-  public:
-    /// Throws NotReady where there is none.
-    explicit NodesFile(std::filesystem::path path);
-    const std::filesystem::path& path() const { return path_; }
-    /// Whether it is still the same one.
-    bool is_current() const;
-
-  private:
-    using Version = std::tuple<dev_t, ino_t, time_t, long>;
-    std::optional<Version> version() const;
-
-    std::filesystem::path path_;
-    std::optional<Version> read_;
-};
-
 /// The whole network configuration, checked.
 struct Config {
     std::string cni_version;
     Identity identity;
     mesh::Settings settings;
-    std::vector<mesh::Node> nodes;
-    std::optional<NodesFile> nodes_file = {}; ///< where they came from it
-    std::optional<std::string> node_name;
+    mesh::Cluster cluster;
+    /// Whether the nodes are still those that are wanted, as far as a file tells.
+    std::function<bool()> is_current = {};
     json::Value dns;                          ///< as it goes into the result; null: none
     std::optional<ip::Mac> mac;               ///< asked for by the runtime
     std::vector<ip::Address> requested;       ///< likewise
@@ -72,7 +55,8 @@ struct Config {
     std::vector<std::string> unknown_keys;    ///< to be warned of
 };
 
-/// Throws json::FieldError and json::UnsupportedError, which name key, value and mend, NotReady.
+/// Throws json::FieldError and json::UnsupportedError, which name key, value and mend, NotReady; so
+/// does its cluster, where the nodes are in a file.
 Config read_config(const cni::Call& call);
 
 } // namespace plugin

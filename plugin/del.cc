@@ -1,4 +1,5 @@
 #include "cni/error.h"
+#include "netlink/early_delete.h"
 #include "netlink/pod_link.h"
 #include "plugin/address_source.h"
 #include "plugin/attachment.h"
@@ -32,12 +33,12 @@ void del(const cni::Call& call, const Identity& identity) {
     const auto addresses = store.find(owner);
     // While the link is there: a DHCP client says good-bye over it.
     failures.attempt([&] { make_address_source(call, store, host)->give_back(); });
+    failures.attempt([&] { clean_pod(call.environment, addresses); });
     failures.attempt([&] {
-        netlink::detach(host, pods::host_link_name(owner));
+        netlink::delete_link_early(pods::host_link_name(owner));
         // After the link: an address must not be given out again while its route still stands.
         store.release(owner);
     });
-    failures.attempt([&] { clean_pod(call.environment, addresses); });
     failures.attempt([&] { retire_mesh_if_unused(identity, store); });
     failures.report();
 }

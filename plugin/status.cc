@@ -11,8 +11,7 @@ void status(const cni::Call& call, const Config& config) {
     try {
         netlink::Socket host;
         ipam::Store store(config.identity.state_dir);
-        const mesh::Outlook outlook = mesh::look(host, {.nodes = config.nodes,
-                                                        .node_name = config.node_name,
+        const mesh::Outlook outlook = mesh::look(host, {.cluster = config.cluster,
                                                         .settings = config.settings,
                                                         .state_dir = config.identity.state_dir});
         if (outlook.broken && !store.empty(config.identity.network))
@@ -20,7 +19,8 @@ void status(const cni::Call& call, const Config& config) {
                                *outlook.broken +
                                    ": pods are cut off from others; an ADD that comes upon "
                                    "it, or ipipd where it runs, repairs it");
-        if (!outlook.stands && config.nodes.size() > 1 && !netlink::has_tunnels(host))
+        if (!outlook.stands && config.cluster.listing().nodes.size() > 1 &&
+            !netlink::has_tunnels(host))
             throw mesh::NoTunnels();
         make_address_source(call, store, host)->require_available(config, outlook.self);
     } catch (const cni::Failure& failure) { // another plugin's own words, or ours

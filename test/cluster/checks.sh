@@ -67,7 +67,7 @@ has_tunnels() {
 # pods SOURCE serves.
 fetches() {
     local pod=$1 sum source
-    sum=$(in_pod "$pod" sh -c "wget -q -T 60 -O - http://$2/data | sha256sum")
+    sum=$(in_pod "$pod" sh -c "timeout 60 busybox wget -q -O - http://$2/data | sha256sum")
     for source in "${@:3}"; do
         [[ $sum != "$(in_pod "$source" sha256sum /srv/data | cut -d ' ' -f 1) "* ]] || return 0
     done
@@ -78,7 +78,7 @@ fetches() {
 # host_fetches NODE POD: the same for the node itself.
 host_fetches() {
     same "$(in_pod "$2" sha256sum /srv/data | cut -d ' ' -f 1)" \
-        "$(on "$1" sh -c "busybox wget -q -T 60 -O - http://$(address_of "$2"):8080/data | sha256sum" | cut -d ' ' -f 1)"
+        "$(on "$1" sh -c "timeout 60 busybox wget -q -O - http://$(address_of "$2"):8080/data | sha256sum" | cut -d ' ' -f 1)"
 }
 
 # pods_of APP: prints the names of its running pods.

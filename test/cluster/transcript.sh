@@ -12,7 +12,8 @@ heading() {
 
 # show COMMAND...: runs it, and prints both it and what it says.
 show() {
-    printf '\n$ %s\n' "${*//"$root/"/}"
+    local words=${*//"$root/"/}
+    printf '\n$ %s\n' "${words//"$dir/"/}"
     "$@" 2>&1 | sed 's/^/  /' || echo "  (exit status ${PIPESTATUS[0]})"
 }
 

@@ -60,7 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         expect(plugin::read_identity(field).network == config.identity.network,
                "DEL finds the same");
         expect(config.settings.ttl > 0, "packets live");
-        expect_sound(config.nodes);
+        expect_sound(config.cluster.listing().nodes);
     } catch (const json::SyntaxError& error) {
         expect_told(error);
     } catch (const json::FieldError& error) {

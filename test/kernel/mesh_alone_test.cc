@@ -50,8 +50,9 @@ TEST_F(AloneTest, ManyWhoMakeAndRetireTheMeshAtOnceNeverLoseIt) {
     std::string folder = (fs::temp_directory_path() / "alone_test.XXXXXX").string();
     ASSERT_NE(mkdtemp(folder.data()), nullptr);
     // Each stands, and then retires in the belief to be the last: as parallel ADDs and DELs do.
-    const Request request{
-        .nodes = nodes(1), .node_name = {}, .settings = {"podnet"}, .state_dir = folder};
+    const Request request{.cluster = Cluster({.nodes = nodes(1), .self = {}}),
+                          .settings = {"podnet"},
+                          .state_dir = folder};
     const auto results = scene::in_processes(20, [&](int) {
         netlink::Socket own;
         for (int i = 0; i < 10; ++i) {

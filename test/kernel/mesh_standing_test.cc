@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 
 using scene::Json;
 using testing::Each;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
@@ -29,8 +30,7 @@ class StandingTest : public MeshTest {
     ~StandingTest() override { fs::remove_all(folder_); }
 
     Request request(std::vector<Node> nodes) const {
-        return {.nodes = std::move(nodes),
-                .node_name = {},
+        return {.cluster = Cluster({.nodes = std::move(nodes), .self = {}}),
                 .settings = {"podnet"},
                 .state_dir = folder_ / "state"};
     }
@@ -81,6 +81,51 @@ TEST_F(StandingTest, ANodeAloneStandsToo) {
     EXPECT_EQ(shown_mesh(host_), expected_mesh(nodes(1)));
 }
 
+TEST_F(StandingTest, ReadsNoNodesOfAVersionThatItHasMet) {
+    int reads = 0;
+    const auto versioned = [&](const std::string& version, int count) {
+        Request wanted = request({});
+        wanted.cluster = Cluster(version, [this, &reads, count] {
+            ++reads;
+            return Cluster::Listing{.nodes = nodes(count), .self = {}};
+        });
+        return wanted;
+    };
+    stand(versioned("first", 20));
+    EXPECT_EQ(reads, 1);
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        Request wanted = versioned("first", 20);
+        wanted.seed = seed;
+        const Standing standing = mesh::stand(route_, wanted);
+        EXPECT_EQ(standing.self(), node(1));
+        EXPECT_TRUE(look(route_, wanted).stands);
+    }
+    EXPECT_EQ(reads, 1);
+    host_.ip("link delete " + device_name(node(2).addresses.front()) + '\n');
+    EXPECT_THAT(look(route_, versioned("first", 20)).broken.value_or(""),
+                HasSubstr("the tunnel to " + node(2).name));
+    EXPECT_EQ(reads, 2) << "to name it";
+    EXPECT_THAT(stand(versioned("first", 20)), Not(IsEmpty()));
+    EXPECT_EQ(shown_mesh(host_), expected_mesh(nodes(20)));
+    EXPECT_THAT(stand(versioned("second", 19)), Not(IsEmpty()));
+    EXPECT_EQ(shown_mesh(host_), expected_mesh(nodes(19)));
+
+    enforce(route_, request(nodes(5)), [] { return "third"; });
+    reads = 0;
+    EXPECT_THAT(stand(versioned("third", 5)), IsEmpty());
+    EXPECT_EQ(reads, 0) << "who published it knew its version";
+}
+
+TEST_F(StandingTest, LooksAtEveryPeerSoonerOrLater) {
+    stand(request(nodes(30)));
+    host_.ip("link delete " + device_name(node(30).addresses.front()) + '\n');
+    Request wanted = request(nodes(30));
+    bool found = false;
+    for (wanted.seed = 0; wanted.seed < 30 && !found; ++wanted.seed)
+        found = !stand(wanted).empty();
+    EXPECT_TRUE(found);
+}
+
 TEST_F(StandingTest, OneOfManyParallelCallersMakesItAndAllSucceed) {
     constexpr int callers = 20;
     const auto results = scene::in_processes(callers, [&](int) {
@@ -110,7 +155,7 @@ TEST_F(StandingTest, LeavesAMeshAloneThatAnotherMadeMeanwhile) {
     stale.is_current = [] { return false; };
     EXPECT_THROW(stand(stale), Outdated);
     EXPECT_EQ(shown_mesh(host_), expected_mesh(nodes(3)));
-    stale.nodes = nodes(3);
+    stale.cluster = request(nodes(3)).cluster;
     EXPECT_THAT(stand(stale), IsEmpty()) << "what is asked for stands";
 }
 
@@ -120,7 +165,10 @@ TEST_F(StandingTest, PublishesWhatItMadeBeforeAnotherComesIn) {
         return ::flock(file.get(), LOCK_SH | LOCK_NB) != 0;
     };
     bool was_locked = false;
-    enforce(route_, request(nodes(3)), [&] { was_locked = is_locked(); });
+    enforce(route_, request(nodes(3)), [&] {
+        was_locked = is_locked();
+        return "";
+    });
     EXPECT_TRUE(was_locked);
     EXPECT_FALSE(is_locked());
     EXPECT_THAT(stand(request(nodes(3))), IsEmpty());

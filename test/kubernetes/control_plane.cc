@@ -1,5 +1,6 @@
 #include "test/kubernetes/control_plane.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <stdexcept>
@@ -163,7 +164,8 @@ void ControlPlane::await_ready() {
             answer = error.what();
         }
         // Answering is not to take a greater part of its time.
-        pause = std::chrono::ceil<milliseconds>(Clock::now() - asked) * 10;
+        pause = std::min<milliseconds>(std::chrono::ceil<milliseconds>(Clock::now() - asked) * 10,
+                                       seconds(2));
     }
     throw std::runtime_error("kube-apiserver is not ready: " + answer + "\netcd says:\n" +
                              etcd_->last_words() + "\nkube-apiserver says:\n" +

@@ -1,5 +1,6 @@
 #include "test/kernel/scene.h"
 
+#include <csignal>
 #include <curl/curl.h>
 #include <gmock/gmock.h>
 
@@ -8,6 +9,7 @@
 int main(int argc, char** argv) {
     testing::InitGoogleMock(&argc, argv);
     curl_global_init(CURL_GLOBAL_DEFAULT);
+    std::signal(SIGPIPE, SIG_IGN); // who goes away in the middle of an answer is no reason to end
     const scene::Namespace home;
     const scene::Visit visit(home);
     return RUN_ALL_TESTS();

@@ -35,6 +35,7 @@ TEST_F(UninstallTest, TellsOfEachThingByNameAndOwner) {
              "removed the nftables table inet ipip-cni",
              "removed the state file /run/ipip-cni/leases-[-0-9a-f]{36}.mdb",
              "removed the state file /run/ipip-cni/mesh.json",
+             "removed the state file /run/ipip-cni/mesh.ways",
              "removed the state file /run/ipip-cni/mesh.lock",
              "removed the directory /run/ipip-cni",
              "removed the drop-in /etc/systemd/network/10-ipip-cni.network",
@@ -47,7 +48,7 @@ TEST_F(UninstallTest, TellsOfEachThingByNameAndOwner) {
         EXPECT_TRUE(std::regex_search(out, std::regex(std::string("(^|\n)") + line + "\n")))
             << line << " is not in:\n"
             << out;
-    EXPECT_EQ(std::ranges::count(out, '\n'), 17) << out;
+    EXPECT_EQ(std::ranges::count(out, '\n'), 18) << out;
 }
 
 TEST_F(UninstallTest, TakesTheWayInBeforeThePodsAndTheProgramsLast) {

@@ -67,6 +67,30 @@ TEST_F(AgentMesh, FollowsNodesThatComeAndGo) {
     EXPECT_EQ(agent().count("repaired"), 0);
 }
 
+TEST_F(AgentMesh, LeavesOutANodeWhosePlaceIsTakenAndHasTheOthers) {
+    const std::string taken = all[2].at("podCIDRs")[0];
+    host().net().ip("route add unreachable " + taken + '\n');
+    write_nodes_file(file(1), all);
+    EXPECT_TRUE(agent().says("node host3 has no tunnel: a route to " + taken)) << agent().log();
+    EXPECT_TRUE(comes_true([&] { return agent().metric("ipip_nodes_left_out") == 1; }));
+    EXPECT_EQ(tunnels(), "podnet/host2 ");
+    EXPECT_TRUE(agent().becomes_ready()) << agent().log();
+    EXPECT_EQ(host().net().run("ip route show " + taken).out.rfind("unreachable", 0), 0);
+
+    Json other = all;
+    other[1]["podCIDRs"].push_back("10.10.201.0/24");
+    write_nodes_file(file(1), other);
+    EXPECT_TRUE(comes_true([&] {
+        return !host().net().run("ip route show 10.10.201.0/24").out.empty();
+    })) << "a change of another node is made\n"
+        << agent().log();
+    write_nodes_file(file(1), two);
+    EXPECT_TRUE(comes_true([&] { return agent().metric("ipip_nodes_left_out") == 0; }));
+    host().net().ip("route delete unreachable " + taken + '\n');
+    write_nodes_file(file(1), all);
+    EXPECT_TRUE(comes_true([&] { return tunnels() == "podnet/host2 podnet/host3 "; })) << tunnels();
+}
+
 TEST_F(AgentMesh, RepairsWhateverIsDoneToATunnel) {
     const Json before = host().net().state();
     // Of the peer 172.16.5.127.

@@ -39,8 +39,8 @@ TEST(Config, HasItsDefaults) {
     EXPECT_EQ(config.settings.ttl, 64);
     EXPECT_FALSE(config.settings.masquerade);
     EXPECT_TRUE(config.settings.check_source);
-    EXPECT_EQ(config.nodes.size(), 2U);
-    EXPECT_EQ(config.node_name, std::nullopt);
+    EXPECT_EQ(config.cluster.listing().nodes.size(), 2U);
+    EXPECT_EQ(config.cluster.listing().self, std::nullopt);
     EXPECT_TRUE(config.dns.is_null());
     EXPECT_THAT(config.requested, IsEmpty());
     EXPECT_EQ(config.mac, std::nullopt);
@@ -55,7 +55,7 @@ TEST(Config, TakesEveryKeyOfTheContract) {
         "mtu": 1400, "ttl": 255, "ipMasq": true, "sourceCheck": false, "ipam": {"type": "ipip-ipam"},
         "dns": {"nameservers": ["10.96.0.10"], "domain": "a", "search": ["b"], "options": ["c"]},
         "logFile": "/var/log/ipip.log", "logLevel": "debug"})");
-    EXPECT_EQ(config.node_name, "host2");
+    EXPECT_EQ(config.cluster.listing().self, "host2");
     EXPECT_EQ(config.identity.state_dir, "/var/lib/pods");
     EXPECT_EQ(config.settings.mtu, 1400U);
     EXPECT_EQ(config.settings.ttl, 255);
@@ -250,12 +250,13 @@ class NodesFile {
 TEST(NodesFile, GivesTheNodesAndWhichIsThisOne) {
     const json::Value content{{"nodes", configuration()["nodes"]}, {"self", "host2"}};
     const NodesFile file(content.dump());
-    EXPECT_EQ(read_document(file.document()).nodes, read("{}").nodes);
-    EXPECT_EQ(read_document(file.document()).node_name, "host2");
+    EXPECT_EQ(read_document(file.document()).cluster.listing().nodes,
+              read("{}").cluster.listing().nodes);
+    EXPECT_EQ(read_document(file.document()).cluster.listing().self, "host2");
     EXPECT_FALSE(read_document(file.document()).identity.owns_mesh);
     json::Value named = file.document();
     named["nodeName"] = "host1";
-    EXPECT_EQ(read_document(named).node_name, "host1");
+    EXPECT_EQ(read_document(named).cluster.listing().self, "host1");
 }
 
 TEST(NodesFile, ThatIsNotThereYetIsWorthAnotherTry) {
@@ -273,10 +274,13 @@ TEST(NodesFile, IsNamedByWhatIsWrongInIt) {
           std::pair("{}", "nodes: is missing"),
           std::pair(R"({"nodes": [{"name": 5}]})", "nodes[0].name: 5")}) {
         const NodesFile file(text);
-        const Outcome outcome = call(add_variables(), file.document().dump());
-        EXPECT_EQ(outcome.code(), 7U);
-        EXPECT_THAT(outcome.message(),
-                    AllOf(StartsWith("nodesFile: " + file.path()), HasSubstr(wrong)));
+        try {
+            read_document(file.document()).cluster.listing();
+            ADD_FAILURE() << "no error for " << text;
+        } catch (const json::FieldError& error) {
+            EXPECT_THAT(error.what(),
+                        AllOf(StartsWith("nodesFile: " + file.path()), HasSubstr(wrong)));
+        }
     }
 }
 

@@ -25,7 +25,7 @@ check "pod to Service: $web gets the data of one of node2's pods by the ClusterI
 check 'host to pod on the other node' host_fetches node1 "$db"
 check 'host to pod on the same node' host_fetches node2 "$db"
 check "pod to the API server's Service" in_pod "$db" \
-    wget -q -T 60 -O - --no-check-certificate "https://$service_address/version"
+    timeout 60 busybox wget -q -O - --no-check-certificate "https://$service_address/version"
 at node2 conntrack -L -p tcp -s "$(address_of "$db")" -d "$service_address"
 # The reply comes to the node's own address.
 check "there it comes from its node's address" on node2 \

@@ -3,13 +3,13 @@
 
 # Starts a ping in a pod, five times a second, until end_ping.
 begin_ping() {
-    in_pod "$1" sh -c "ping -i 0.2 $2 >/tmp/ping 2>&1 </dev/null & echo \$! >/tmp/ping.pid"
+    in_pod "$1" sh -c "ping -i 0.2 $2 >/srv/ping 2>&1 </dev/null & echo \$! >/srv/ping.pid"
 }
 
 end_ping() {
     # shellcheck disable=SC2016 # the pod's shell expands it
-    in_pod "$1" sh -c 'kill -INT $(cat /tmp/ping.pid)
-        until grep -q transmitted /tmp/ping; do usleep 100000; done; cat /tmp/ping' >"$dir/ping"
+    in_pod "$1" sh -c 'kill -INT $(cat /srv/ping.pid) || exit
+        until grep -q transmitted /srv/ping; do usleep 100000; done; cat /srv/ping' >"$dir/ping"
 }
 
 # Whether each request up to the last that was answered was. Later ones may have been on their

@@ -23,7 +23,7 @@ at node1 ip -o link show type ipip
 show kubectl delete node silent
 check 'the tunnel to the announced node goes with it' within "$soon" has_tunnels node1 "$((${#nodes[@]} - 2))"
 web=$(pod_of web) || true
-check "node1's pods still have the network" in_pod "$web" wget -q -T 60 -O /dev/null \
+check "node1's pods still have the network" in_pod "$web" timeout 60 busybox wget -q -O /dev/null \
     "http://$(kubectl get pods --selector app=web --output 'jsonpath={.items[1].status.podIP}'):8080/data"
 
 heading 'a new node2 comes'
