@@ -18,9 +18,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr milliseconds gathering{50};         // of news that comes together
-constexpr seconds period{30};                 // without any news
-constexpr std::chrono::minutes second_try{5}; // of what this host cannot have
+constexpr milliseconds gathering{50}; // of news that comes together
+constexpr seconds period{30};         // without any news
 constexpr milliseconds first_backoff{500};
 constexpr milliseconds longest_backoff{30'000};
 
@@ -32,19 +31,23 @@ std::string kind_of(const std::string& line) {
     return "other";
 }
 
-std::string nodes_document(const std::vector<mesh::Node>& nodes, const std::string& self) {
+/// One node a line, and one at a time: a document of thousands takes ten times as much memory.
+std::string list_of(const std::vector<mesh::Node>& nodes) {
+    std::string text = "[";
+    for (const mesh::Node& node : nodes)
+        text += (&node == nodes.data() ? "\n" : ",\n") + mesh::to_json(node).dump();
+    return text + ']';
+}
+
+/// What the plugin reads, and beside it what only the agent does after a restart.
+std::string nodes_document(const std::vector<mesh::Node>& nodes,
+                           const std::vector<mesh::Node>& left_out, const std::string& self) {
     std::string text = "{";
     if (!self.empty())
         text += "\"self\":" + json::Value(self).dump() + ',';
-    text += "\"nodes\":[";
-    for (const mesh::Node& node :
-         nodes) // one by one: a document of thousands is ten times as large
-        text += (&node == nodes.data() ? "\n" : ",\n") + mesh::to_json(node).dump();
-    return text + "]}\n";
-}
-
-bool contains(const std::vector<mesh::Node>& nodes, const mesh::Node& node) {
-    return std::ranges::find(nodes, node) != nodes.end();
+    if (!left_out.empty())
+        text += "\"leftOut\":" + list_of(left_out) + ',';
+    return text + "\"nodes\":" + list_of(nodes) + "}\n";
 }
 
 /// How many pods the node has IPv4 addresses for.
@@ -92,6 +95,12 @@ void Keeper::resume() {
         if ((self ? self->string() : "") != options_.node_name)
             return; // it is of another time
         auto nodes = mesh::read_nodes(root.require("nodes", "ipipd writes it"));
+        if (const auto left_out = root.find("leftOut"))
+            for (mesh::Node& node : mesh::read_nodes(*left_out)) {
+                std::erase_if(nodes, [&](const auto& had) { return had.name == node.name; });
+                nodes.push_back(std::move(node)); // it may be possible now
+            }
+        std::ranges::sort(nodes, {}, &mesh::Node::name);
         log_info("goes on with the " + std::to_string(nodes.size()) + " nodes of " + path.string() +
                  " until the cluster's are known");
         admission_ = mesh::Admission(nodes);
@@ -102,11 +111,11 @@ void Keeper::resume() {
 }
 
 void Keeper::want(std::vector<mesh::Node> nodes) {
-    std::erase_if(left_out_, [&](const mesh::Node& node) { return !contains(nodes, node); });
-    std::erase_if(nodes, [&](const mesh::Node& node) { return contains(left_out_, node); });
-    if (nodes == nodes_)
-        return;
-    nodes_ = std::move(nodes);
+    if (feasible_.want(std::move(nodes)))
+        note_change();
+}
+
+void Keeper::note_change() {
     changed_ = true;
     backoff_ = milliseconds(0);
     look_by(gathering);
@@ -184,8 +193,9 @@ void Keeper::look() {
     const auto start = Clock::now();
     due_ = start + period;
     const milliseconds backoff_before = std::exchange(backoff_, milliseconds(0));
-    try_left_out();
-    if (nodes_.empty() || (health_.now().listed && !health_.now().self_known))
+    if (feasible_.try_again(start))
+        changed_ = true;
+    if (feasible_.nodes().empty() || (health_.now().listed && !health_.now().self_known))
         return; // what stands from before stays
     try {
         keep();
@@ -202,7 +212,8 @@ void Keeper::look() {
     }
     health_.change([&](Condition& condition) {
         ++condition.looks;
-        condition.left_out = left_out_.size();
+        condition.left_out = feasible_.left_out().size();
+        condition.peers = feasible_.wanted() - 1;
         condition.seconds += std::chrono::duration<double>(Clock::now() - start).count();
     });
 }
@@ -218,12 +229,19 @@ void Keeper::fail(const std::string& why) {
 }
 
 void Keeper::keep() {
-    health_.change([&](Condition& condition) { condition.peers = nodes_.size() - 1; });
     if (changed_)
         return make();
-    const mesh::Inspection found = mesh::inspect(route_, nodes_, self_name(), settings_);
-    if (!found.wrongs.empty())
-        repair(found.wrongs);
+    std::vector<std::string> wrongs;
+    try {
+        wrongs = mesh::inspect(route_, feasible_.nodes(), self_name(), settings_).wrongs;
+    } catch (const mesh::Conflict& conflict) { // which came in the way of what stood
+        if (leave_out(conflict))
+            return make();
+        health_.change([](Condition& condition) { condition.stands = false; });
+        throw;
+    }
+    if (!wrongs.empty())
+        repair(wrongs);
 }
 
 /// While a mesh is made anew what stood goes on standing; only where that fails nobody knows. A
@@ -231,11 +249,12 @@ void Keeper::keep() {
 mesh::Reconciled Keeper::enforce() {
     while (true) {
         try {
-            return mesh::enforce(route_,
-                                 {.cluster = mesh::Cluster({.nodes = nodes_, .self = self_name()}),
-                                  .settings = settings_,
-                                  .state_dir = state_dir_},
-                                 [this] { return publish(); });
+            return mesh::enforce(
+                route_,
+                {.cluster = mesh::Cluster({.nodes = feasible_.nodes(), .self = self_name()}),
+                 .settings = settings_,
+                 .state_dir = state_dir_},
+                [this] { return publish(); });
         } catch (const std::exception& error) {
             const auto* conflict = dynamic_cast<const mesh::Conflict*>(&error);
             if (conflict != nullptr && leave_out(*conflict))
@@ -246,35 +265,20 @@ mesh::Reconciled Keeper::enforce() {
     }
 }
 
-/// Whether there is a node that the conflict is about; goes on without it.
+/// Whether there is something to go on without.
 bool Keeper::leave_out(const mesh::Conflict& conflict) {
-    const auto found = std::ranges::find_if(nodes_, [&](const mesh::Node& node) {
-        return conflict.tunnel() ==
-               mesh::device_name(*mesh::address_in(ip::Family::v4, node.addresses));
-    });
-    if (found == nodes_.end())
-        return false;
-    log_error("node " + found->name + " has no tunnel: " + conflict.what());
-    left_out_.push_back(*found);
-    left_out_since_ = Clock::now();
-    nodes_.erase(found);
-    return true;
-}
-
-/// Nobody tells when what was in the way has gone.
-void Keeper::try_left_out() {
-    if (left_out_.empty() || Clock::now() < left_out_since_ + second_try)
-        return;
-    auto all = nodes_;
-    std::ranges::move(std::exchange(left_out_, {}), std::back_inserter(all));
-    std::ranges::sort(all, {}, &mesh::Node::name);
-    want(std::move(all));
+    const auto lines = feasible_.leave_out(conflict, Clock::now());
+    for (const std::string& line : lines)
+        log_error(line);
+    changed_ = changed_ || !lines.empty();
+    return !lines.empty();
 }
 
 /// Returns the version of what the plugin finds.
 std::string Keeper::publish() const {
     const auto path = state_dir_ / cni::nodes_file_name;
-    put_file(path, nodes_document(nodes_, options_.node_name), 0644);
+    put_file(path, nodes_document(feasible_.nodes(), feasible_.left_out(), options_.node_name),
+             0644);
     return mesh::file_version(path);
 }
 
@@ -282,7 +286,7 @@ void Keeper::make() {
     const mesh::Reconciled made = enforce();
     for (const std::string& line : made.changes)
         log_info(line);
-    const mesh::Node& own = nodes_[made.self];
+    const mesh::Node& own = feasible_.nodes()[made.self];
     if (own.addresses != own_.addresses)
         for (const ip::Address& address : own.addresses)
             log_info("the underlay is " + place_of(route_, address) + ", by " +

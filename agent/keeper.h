@@ -1,12 +1,12 @@
 #pragma once
 
+#include "agent/feasible.h"
 #include "agent/health.h"
 #include "agent/install.h"
 #include "agent/opponents.h"
 #include "agent/options.h"
 #include "agent/roster.h"
 #include "mesh/admission.h"
-#include "mesh/plan.h"
 #include "mesh/standing.h"
 
 #include <chrono>
@@ -45,11 +45,11 @@ class Keeper {
     void note_problems(const Roster& roster, const mesh::Admission::Verdict& verdict);
     void note_self(const Roster& roster);
     void want(std::vector<mesh::Node> nodes);
+    void note_change();
     std::optional<std::string> self_name() const;
     void keep();
     mesh::Reconciled enforce();
     bool leave_out(const mesh::Conflict& conflict);
-    void try_left_out();
     std::string publish() const;
     void make();
     void repair(const std::vector<std::string>& wrongs);
@@ -64,15 +64,13 @@ class Keeper {
     mesh::Settings settings_;
     Installation installation_;
     mesh::Admission admission_;
-    std::vector<mesh::Node> nodes_; ///< of those admitted, all that this host can have
-    mesh::Node own_;                ///< of these, since the mesh was made
+    Feasible feasible_;
+    mesh::Node own_; ///< of these, since the mesh was made
     std::optional<Candidate> self_;
     std::map<std::string, std::string> problems_; ///< said already, by node
     std::vector<std::string> rivals_;             ///< said already
     netlink::Socket route_;
-    bool changed_ = false;             ///< the nodes, since the mesh was made
-    std::vector<mesh::Node> left_out_; ///< of those admitted, what it cannot have
-    Clock::time_point left_out_since_;
+    bool changed_ = false; ///< the nodes, since the mesh was made
     Opponents opponents_;
     std::chrono::milliseconds backoff_{0};
     Clock::time_point due_;

@@ -111,17 +111,19 @@ void add_addresses(netlink::Socket& route, const Changes& changes, const Indices
 }
 
 void add_routes(netlink::Socket& route, const Changes& changes, const Indices& indices) {
+    std::vector<Conflict::InTheWay> obstacles;
     Pipeline pipeline(route, [&](std::size_t number, const netlink::Socket::Answer& answer) {
-        if (answer.error && answer.error->number() == EEXIST) {
-            const auto& [device, wanted, if_exists] = changes.add_routes[number];
-            const std::string destination = wanted.destination.to_string();
-            throw Conflict("a route to " + destination +
-                               " that this network did not make stands "
-                               "already; remove it (ip route show " +
-                               destination + ')',
-                           device.empty() ? std::nullopt : std::optional(device));
-        }
-        must_succeed(number, answer);
+        if (!answer.error || answer.error->number() != EEXIST)
+            return must_succeed(number, answer);
+        const auto& [device, wanted, if_exists] = changes.add_routes[number];
+        const std::string destination = wanted.destination.to_string();
+        const std::string what = "a route to " + destination +
+                                 " that this network did not make stands "
+                                 "already; remove it (ip route show " +
+                                 destination + ')';
+        if (device.empty())
+            throw Conflict(what);
+        obstacles.push_back({.tunnel = device, .what = what, .pod_cidr = wanted.destination});
     });
     for (const auto& [device, wanted, if_exists] : changes.add_routes) {
         netlink::Route placed = wanted;
@@ -129,6 +131,8 @@ void add_routes(netlink::Socket& route, const Changes& changes, const Indices& i
         pipeline.add(netlink::add_route(placed, if_exists));
     }
     pipeline.flush();
+    if (!obstacles.empty())
+        throw Conflict(std::move(obstacles));
 }
 
 /// The devices go together: each by itself would cost an RCU grace period.

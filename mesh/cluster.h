@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,25 +21,32 @@ class Cluster {
         std::optional<std::string> self; ///< this host's name; none: to be found by its addresses
     };
 
-    explicit Cluster(Listing listing) : listing_(std::move(listing)) {}
+    explicit Cluster(Listing listing) : read_(std::make_shared<Reading>()) {
+        read_->listing = std::move(listing);
+    }
     /// `version` is another where what `read` returns is another.
     Cluster(std::string version, std::function<Listing()> read)
-        : version_(std::move(version)), read_(std::move(read)) {}
+        : version_(std::move(version)), read_(std::make_shared<Reading>()) {
+        read_->read = std::move(read);
+    }
 
     /// Empty where there is none.
     const std::string& version() const { return version_; }
 
     /// Throws what `read` throws.
     const Listing& listing() const {
-        if (!listing_)
-            listing_ = read_();
-        return *listing_;
+        if (!read_->listing)
+            read_->listing = read_->read();
+        return *read_->listing;
     }
 
   private:
+    struct Reading {
+        std::function<Listing()> read;
+        std::optional<Listing> listing;
+    };
     std::string version_;
-    std::function<Listing()> read_;
-    mutable std::optional<Listing> listing_;
+    std::shared_ptr<Reading> read_; ///< once for all copies
 };
 
 /// Of a file that is replaced and never written over: another for each replacement; empty where

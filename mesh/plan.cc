@@ -75,16 +75,20 @@ class Planner {
         std::map<std::pair<ip::Address, ip::Address>, std::string> taken;
         for (const auto& [name, link] : others_)
             taken.emplace(std::pair(*link->local, *link->remote), name);
+        std::vector<Conflict::InTheWay> obstacles;
         for (const Tunnel& tunnel : wanted_.tunnels) {
             const auto [local, remote] = std::pair(tunnel.device.local, tunnel.device.remote);
             if (const auto other = taken.find({local, remote}); other != taken.end())
-                throw Conflict(
-                    "the device " + other->second + " is a tunnel from " + local.to_string() +
-                        " to " + remote.to_string() +
-                        " already, and the kernel allows one; remove it (ip link delete " +
-                        other->second + ')',
-                    tunnel.device.name);
+                obstacles.push_back(
+                    {.tunnel = tunnel.device.name,
+                     .what = "the device " + other->second + " is a tunnel from " +
+                             local.to_string() + " to " + remote.to_string() +
+                             " already, and the kernel allows one; remove it (ip link delete " +
+                             other->second + ')',
+                     .pod_cidr = {}});
         }
+        if (!obstacles.empty())
+            throw Conflict(std::move(obstacles));
     }
 
     /// The endpoint stands on the loopback device too: it must outlive every tunnel, as the kernel
@@ -199,6 +203,13 @@ class Planner {
 };
 
 } // namespace
+
+Conflict::Conflict(std::vector<InTheWay> obstacles)
+    : std::runtime_error(obstacles.front().what +
+                         (obstacles.size() == 1
+                              ? ""
+                              : "; and " + std::to_string(obstacles.size() - 1) + " more such")),
+      obstacles_(std::move(obstacles)) {}
 
 NoTunnels::NoTunnels()
     : std::runtime_error("this kernel has no ipip tunnels, and its module could not be loaded; "

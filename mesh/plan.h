@@ -6,6 +6,7 @@
 #include "netlink/route.h"
 
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -17,14 +18,23 @@ namespace mesh {
 /// Something that is not ours stands where the mesh must. what() names it and the mend.
 class Conflict : public std::runtime_error {
   public:
-    /// `tunnel` is the device of the one tunnel that it concerns; none: all of the mesh.
-    explicit Conflict(const std::string& what, std::optional<std::string> tunnel = {})
-        : std::runtime_error(what), tunnel_(std::move(tunnel)) {}
+    /// All of the mesh is concerned.
+    explicit Conflict(const std::string& what) : std::runtime_error(what) {}
 
-    const std::optional<std::string>& tunnel() const { return tunnel_; }
+    /// What is in the way of single tunnels and not of the others.
+    struct InTheWay {
+        std::string tunnel;               ///< the device's name
+        std::string what;                 ///< a sentence
+        std::optional<ip::Cidr> pod_cidr; ///< only this one of the peer's is concerned
+    };
+    /// At least one.
+    explicit Conflict(std::vector<InTheWay> obstacles);
+
+    /// Empty where all of the mesh is concerned.
+    const std::vector<InTheWay>& obstacles() const { return obstacles_; }
 
   private:
-    std::optional<std::string> tunnel_;
+    std::vector<InTheWay> obstacles_;
 };
 
 /// This kernel has no ipip devices. what() says how it may get them.

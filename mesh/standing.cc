@@ -177,13 +177,7 @@ class Gate {
 
     Reconciled enforce(const std::function<std::string()>& publish) {
         const netlink::Fd exclusive = lock(request_.state_dir, Mode::exclusive);
-        Reconciled result = change();
-        if (!publish)
-            return result;
-        auto stamp = read_stamp(request_.state_dir);
-        stamp.value().fingerprint = fingerprint(request_, publish());
-        write_stamp(request_.state_dir, *stamp);
-        return result;
+        return change(publish);
     }
 
   private:
@@ -209,7 +203,7 @@ class Gate {
         return standing;
     }
 
-    Reconciled change() const {
+    Reconciled change(const std::function<std::string()>& publish = {}) const {
         Stamp stamp{.network = request_.settings.network,
                     .fingerprint = {},
                     .host = host_identity(),
@@ -229,7 +223,7 @@ class Gate {
         };
         const auto& [nodes, self] = request_.cluster.listing();
         Reconciled result = reconcile(route_, nodes, self, request_.settings, note_forwarding);
-        stamp.fingerprint = fingerprint_;
+        stamp.fingerprint = publish ? fingerprint(request_, publish()) : fingerprint_;
         stamp.self = nodes[result.self];
         write_ways(request_.state_dir, ways_from(stamp.self, nodes));
         stamp.pod_mtu = result.pod_mtu;
@@ -258,10 +252,14 @@ Outlook look(netlink::Socket& route, const Request& request) {
         const auto ways = read_ways(request.state_dir, request.seed, long_look);
         if (ways && stamp->fingerprint == fingerprint(request, request.cluster.version())) {
             const auto loss = find_loss(route, stamp->self, *ways);
-            std::optional<std::string> broken;
-            if (loss)
-                broken = describe_loss(*loss, request.cluster.listing().nodes);
-            return {.self = stamp->self, .stands = !broken, .broken = std::move(broken)};
+            if (!loss)
+                return {.self = stamp->self, .stands = true, .broken = std::nullopt};
+            // Unless another mesh is being made at this moment.
+            if (const auto now = read_stamp(request.state_dir);
+                now && now->fingerprint == stamp->fingerprint)
+                return {.self = stamp->self,
+                        .stands = false,
+                        .broken = describe_loss(*loss, request.cluster.listing().nodes)};
         }
     }
     const auto& [nodes, self] = request.cluster.listing();

@@ -69,8 +69,9 @@ struct Outlook {
     std::optional<std::string> broken; ///< it stood, and what is wrong with it now
 };
 
-/// What stand() would find, with more of the peers looked at. Waits for nobody, changes nothing.
-/// Throws as stand() where something keeps the mesh from being made.
+/// What stand() would find, with more of the peers looked at, but not all of many: `seed` chooses
+/// them, and with the same one they are the same. Waits for nobody, changes nothing. Throws as
+/// stand() where something keeps the mesh from being made.
 Outlook look(netlink::Socket& route, const Request& request);
 
 /// Has the next stand() compare all of the network's mesh with the kernel, whatever the routes say:

@@ -2,8 +2,8 @@
 
 #include "netlink/error.h"
 #include "netlink/fd.h"
-#include "netlink/link.h"
 #include "netlink/message.h"
+#include "netlink/socket.h"
 
 #include <array>
 #include <cerrno>
@@ -12,11 +12,11 @@
 #include <net/if.h>
 #include <optional>
 #include <poll.h>
-#include <string_view>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <vector>
 
 namespace netlink {
 
@@ -48,12 +48,15 @@ void wait_for(const Fd& socket, const Fd& process) {
             fail("wait for the kernel");
 }
 
-/// How it ended.
+/// How it ended; 0 where nobody can know, as its parent is told of no child's end.
 int status_of(pid_t process) {
     int status = 0;
-    while (::waitpid(process, &status, 0) < 0)
+    while (::waitpid(process, &status, 0) < 0) {
+        if (errno == ECHILD)
+            return 0;
         if (errno != EINTR)
             fail("wait for a process");
+    }
     return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
 }
 
@@ -67,67 +70,80 @@ Fd listen_to_links() {
     return fd;
 }
 
-/// What the kernel says of the deletion: an errno, 0 for done; none where it is of something else.
-std::optional<int> verdict(nlmsghdr* header, std::string_view name) {
-    if (header->nlmsg_type == NLMSG_ERROR)
-        return -static_cast<const nlmsgerr*>(nlmsg_data(header))->error;
-    if (header->nlmsg_type != RTM_DELLINK ||
-        static_cast<const ifinfomsg*>(nlmsg_data(header))->ifi_family !=
-            AF_UNSPEC) // a bridge's port
-        return std::nullopt;
-    nlattr* gone = nlmsg_find_attr(header, sizeof(ifinfomsg), IFLA_IFNAME);
-    return gone != nullptr && nla_get_string(gone) == name ? std::optional(0) : std::nullopt;
+Request delete_by_index(int index, const std::string& name) {
+    ifinfomsg header{};
+    header.ifi_index = index;
+    return {make_message(RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK, header),
+            "delete the link " + name};
 }
 
-/// What has been said so far; none where nothing was, or more than could be heard.
-std::optional<int> hear(const Fd& socket, const std::string& name, const std::string& purpose) {
+/// What the kernel says of the deletion: an errno, 0 for done; none where it is of something else.
+std::optional<int> verdict(nlmsghdr* header, int index) {
+    if (header->nlmsg_type == NLMSG_ERROR)
+        return -static_cast<const nlmsgerr*>(nlmsg_data(header))->error;
+    const auto* link = static_cast<const ifinfomsg*>(nlmsg_data(header));
+    const bool gone = header->nlmsg_type == RTM_DELLINK && link->ifi_index == index &&
+                      link->ifi_family == AF_UNSPEC; // else it has only left a bridge
+    return gone ? std::optional(0) : std::nullopt;
+}
+
+/// What has been said so far; none where nothing was, or it was lost among too much else.
+std::optional<int> hear(const Fd& socket, int index, const std::string& purpose) {
     alignas(nlmsghdr) std::array<char, 32768> buffer; // NOLINT: read into before it is read from
     for (;;) {
         const ssize_t size = ::recv(socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-        if (size < 0 && errno == EINTR)
+        if (size < 0 && (errno == EINTR || errno == ENOBUFS))
             continue;
-        if (size < 0 && (errno == EAGAIN || errno == ENOBUFS))
+        if (size < 0 && errno == EAGAIN)
             return std::nullopt;
         if (size < 0)
             fail(purpose);
         int left = static_cast<int>(size);
         for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); nlmsg_ok(header, left);
              header = nlmsg_next(header, &left))
-            if (const auto found = verdict(header, name))
+            if (const auto found = verdict(header, index))
                 return found;
     }
 }
 
 /// An errno, 0 for done.
-int await_verdict(const Fd& socket, pid_t asking, const std::string& name,
-                  const std::string& purpose) {
+int await_verdict(const Fd& socket, pid_t asking, int index, const std::string& purpose) {
     const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, asking, 0)));
-    if (!process)
-        fail("watch a process");
-    for (;;) {
+    for (bool is_done = !process; !is_done;) {
         wait_for(socket, process);
         pollfd ended{process.get(), POLLIN, 0};
-        const bool is_done = ::poll(&ended, 1, 0) == 1; // so all is said that will be
-        if (const auto number = hear(socket, name, purpose))
+        is_done = ::poll(&ended, 1, 0) == 1;
+        if (const auto number = hear(socket, index, purpose))
             return *number;
-        if (is_done) {
-            const int status = status_of(asking);
-            return status == 0 && ::if_nametoindex(name.c_str()) != 0 ? EBUSY : status;
-        }
     }
+    const int status = status_of(asking); // so all is said that will be
+    if (const auto number = hear(socket, index, purpose))
+        return *number;
+    std::array<char, IF_NAMESIZE> name{};
+    return status == 0 && ::if_indextoname(static_cast<unsigned>(index), name.data()) != nullptr
+               ? EBUSY
+               : status;
 }
 
 } // namespace
 
 bool delete_link_early(const std::string& name) {
-    const Request request = delete_link(name);
-    nlmsghdr* message = nlmsg_hdr(request.message.get());
-    message->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+    // By its number, which no other link gets: the name may soon be another's.
+    const auto index = static_cast<int>(::if_nametoindex(name.c_str()));
+    if (index == 0)
+        return false;
+    const Request request = delete_by_index(index, name);
     const Fd socket = listen_to_links();
-    const pid_t process = ask(socket, message);
-    if (process < 0)
-        fail(request.purpose);
-    const int number = await_verdict(socket, process, name, request.purpose);
+    const pid_t asking = ask(socket, nlmsg_hdr(request.message.get()));
+    int number = 0;
+    if (asking > 0) {
+        number = await_verdict(socket, asking, index, request.purpose);
+    } else { // no more processes: then late
+        std::vector<Request> requests;
+        requests.push_back(delete_by_index(index, name));
+        const auto answers = Socket().exchange(requests);
+        number = answers.front().error ? answers.front().error->number() : 0;
+    }
     if (number != 0 && number != ENODEV)
         throw Error(number, request.purpose);
     return number == 0;

@@ -157,10 +157,9 @@ bool detach(Socket& host, const std::string& host_name) {
 
 void forget_own_table(Pod& pod, const std::vector<ip::Address>& addresses) {
     std::vector<Request> requests;
-    for (const ip::Family family : {ip::Family::v4, ip::Family::v6})
-        for (const Rule& rule : dump_own_rules(pod.socket(), family))
-            if (std::ranges::find(addresses, rule.source) != addresses.end())
-                requests.push_back(delete_rule(rule));
+    requests.reserve(addresses.size());
+    for (const ip::Address& address : addresses)
+        requests.push_back(delete_rule(address));
     for (const Socket::Answer& answer : pod.socket().exchange(requests))
         if (answer.error && answer.error->number() != ENOENT)
             throw *answer.error;

@@ -15,12 +15,11 @@ using RuleObject = Owned<rtnl_rule, rtnl_rule_put>;
 
 constexpr std::uint32_t priority = 9400; // the main table's rule has 32766
 
-RuleObject to_rtnl(const Rule& rule) {
+RuleObject rule_from(const ip::Address& source) {
     RuleObject object(allocated(rtnl_rule_alloc()));
-    rtnl_rule_set_family(object.get(), rule.source.family() == ip::Family::v4 ? AF_INET : AF_INET6);
-    built(rtnl_rule_set_src(object.get(), to_addr(rule.source).get()));
+    rtnl_rule_set_family(object.get(), source.family() == ip::Family::v4 ? AF_INET : AF_INET6);
+    built(rtnl_rule_set_src(object.get(), to_addr(source).get()));
     rtnl_rule_set_action(object.get(), FR_ACT_TO_TBL);
-    rtnl_rule_set_table(object.get(), rule.table);
     rtnl_rule_set_prio(object.get(), priority);
     built(rtnl_rule_set_protocol(object.get(), own_protocol));
     return object;
@@ -40,15 +39,17 @@ std::optional<Rule> to_own_rule(const Message& reply) {
 } // namespace
 
 Request add_rule(const Rule& rule) {
+    const RuleObject object = rule_from(rule.source);
+    rtnl_rule_set_table(object.get(), rule.table);
     nl_msg* message = nullptr;
-    built(rtnl_rule_build_add_request(to_rtnl(rule).get(), NLM_F_CREATE | NLM_F_EXCL, &message));
+    built(rtnl_rule_build_add_request(object.get(), NLM_F_CREATE | NLM_F_EXCL, &message));
     return {Message(message), "add the rule for packets from " + rule.source.to_string()};
 }
 
-Request delete_rule(const Rule& rule) {
+Request delete_rule(const ip::Address& source) {
     nl_msg* message = nullptr;
-    built(rtnl_rule_build_delete_request(to_rtnl(rule).get(), 0, &message));
-    return {Message(message), "delete the rule for packets from " + rule.source.to_string()};
+    built(rtnl_rule_build_delete_request(rule_from(source).get(), 0, &message));
+    return {Message(message), "delete the rule for packets from " + source.to_string()};
 }
 
 std::vector<Rule> dump_own_rules(Socket& socket, ip::Family family) {

@@ -20,7 +20,8 @@ struct Rule {
 
 /// The rule gets this project's protocol and a priority before that of the main table.
 Request add_rule(const Rule& rule);
-Request delete_rule(const Rule& rule);
+/// The rule of this project for packets from `source`, whatever its table.
+Request delete_rule(const ip::Address& source);
 
 /// The rules of this project. Grows with the number of all rules.
 std::vector<Rule> dump_own_rules(Socket& socket, ip::Family family);

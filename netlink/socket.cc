@@ -51,7 +51,11 @@ Socket::Socket(int protocol)
       buffer_(std::make_unique_for_overwrite<char[]>(dump_buffer)) {
     if (!fd_)
         fail("open a netlink socket");
-    nlmsg_set_default_size(message_room); // of those that libnl builds by itself
+    static const bool set = [] { // for the messages that libnl builds by itself
+        nlmsg_set_default_size(message_room);
+        return true;
+    }();
+    (void)set;
     enable(fd_.get(), NETLINK_EXT_ACK);
     enable(fd_.get(), NETLINK_CAP_ACK);
     enable(fd_.get(), NETLINK_GET_STRICT_CHK);

@@ -85,7 +85,7 @@ TEST_F(StandingTest, ReadsNoNodesOfAVersionThatItHasMet) {
     int reads = 0;
     const auto versioned = [&](const std::string& version, int count) {
         Request wanted = request({});
-        wanted.cluster = Cluster(version, [this, &reads, count] {
+        wanted.cluster = Cluster(version, [&reads, count] {
             ++reads;
             return Cluster::Listing{.nodes = nodes(count), .self = {}};
         });

@@ -103,12 +103,14 @@ TEST(AgentAtScale, KnowsFiveThousandNodesInThirtyTwoMebibytesAndSleepsThroughHea
     std::printf("its peak memory with the mesh made: %ld KiB\n", peak_memory(agent.pid()));
     const auto events = agent.metric("ipip_kube_events_total");
     const auto looks = agent.metric("ipip_reconcile_seconds_count");
+    const auto begin = std::chrono::steady_clock::now();
     beat = true;
     EXPECT_TRUE(comes_true([&] {
         return agent.metric("ipip_kube_events_total") >= *events + heartbeats;
     })) << agent.log();
-    EXPECT_LE(agent.metric("ipip_reconcile_seconds_count"), *looks + 1)
-        << "the half minute may have been up, once";
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    EXPECT_LE(agent.metric("ipip_reconcile_seconds_count"), *looks + 1 + took.count() / 30)
+        << "it looks by itself every half minute";
     EXPECT_LE(peak_memory(agent.pid()), 32 * 1024);
     std::printf("peak memory of the agent: %ld KiB\n", peak_memory(agent.pid()));
 }

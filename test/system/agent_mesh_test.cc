@@ -71,12 +71,13 @@ TEST_F(AgentMesh, LeavesOutANodeWhosePlaceIsTakenAndHasTheOthers) {
     const std::string taken = all[2].at("podCIDRs")[0];
     host().net().ip("route add unreachable " + taken + '\n');
     write_nodes_file(file(1), all);
-    EXPECT_TRUE(agent().says("node host3 has no tunnel: a route to " + taken)) << agent().log();
+    EXPECT_TRUE(agent().says("node host3 is left out: a route to " + taken)) << agent().log();
     EXPECT_TRUE(comes_true([&] { return agent().metric("ipip_nodes_left_out") == 1; }));
     EXPECT_EQ(tunnels(), "podnet/host2 ");
     EXPECT_TRUE(agent().becomes_ready()) << agent().log();
     EXPECT_EQ(host().net().run("ip route show " + taken).out.rfind("unreachable", 0), 0);
 
+    EXPECT_EQ(agent().metric("ipip_peers_wanted"), 2) << "one more than stand";
     Json other = all;
     other[1]["podCIDRs"].push_back("10.10.201.0/24");
     write_nodes_file(file(1), other);
@@ -89,6 +90,42 @@ TEST_F(AgentMesh, LeavesOutANodeWhosePlaceIsTakenAndHasTheOthers) {
     host().net().ip("route delete unreachable " + taken + '\n');
     write_nodes_file(file(1), all);
     EXPECT_TRUE(comes_true([&] { return tunnels() == "podnet/host2 podnet/host3 "; })) << tunnels();
+}
+
+TEST_F(AgentMesh, GoesWithoutThePodNetworkThatIsTakenAndKeepsTheNodesOther) {
+    host().net().ip("route add unreachable 10.10.201.0/24\n");
+    all[2]["podCIDRs"].push_back("10.10.201.0/24");
+    write_nodes_file(file(1), all);
+    EXPECT_TRUE(agent().says("node host3 goes without 10.10.201.0/24: a route to"))
+        << agent().log();
+    EXPECT_TRUE(comes_true([&] { return tunnels() == "podnet/host2 podnet/host3 "; })) << tunnels();
+    EXPECT_TRUE(agent().becomes_ready());
+    EXPECT_EQ(agent().count("deleted the tunnel"), 0) << agent().log();
+
+    agents[0]->stop(SIGTERM);
+    agents.erase(agents.begin());
+    host().net().ip("route delete unreachable 10.10.201.0/24\n");
+    start(1);
+    std::swap(agents[0], agents[1]);
+    EXPECT_TRUE(comes_true([&] {
+        return !host().net().run("ip route show 10.10.201.0/24").out.empty();
+    })) << "who comes anew tries it at once\n"
+        << agent().log();
+}
+
+TEST_F(AgentMesh, LeavesOutANodeWhosePlaceIsTakenWhileItsTunnelStands) {
+    write_nodes_file(file(1), all);
+    EXPECT_TRUE(comes_true([&] { return tunnels() == "podnet/host2 podnet/host3 "; })) << tunnels();
+    const std::string remote = all[2].at("addresses")[0];
+    host().net().ip(
+        "link delete ipip-ac100580\nlink add mine type ipip local 172.16.5.126 remote " + remote +
+        '\n');
+    EXPECT_TRUE(agent().says("node host3 is left out: the device mine is a tunnel"))
+        << agent().log();
+    host().net().ip("link delete ipip-ac10057f\n");
+    EXPECT_TRUE(comes_true([&] { return reaches(near.net, there); })) << "others are repaired";
+    EXPECT_TRUE(agent().becomes_ready()) << agent().log();
+    EXPECT_EQ(agent().metric("ipip_nodes_left_out"), 1);
 }
 
 TEST_F(AgentMesh, RepairsWhateverIsDoneToATunnel) {
