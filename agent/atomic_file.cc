@@ -5,8 +5,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <sys/stat.h>
 #include <system_error>
@@ -71,13 +69,27 @@ class Draft {
 } // namespace
 
 std::optional<std::string> read_file(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) {
-        if (errno == ENOENT || errno == ENOTDIR)
-            return std::nullopt;
+    const netlink::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file && (errno == ENOENT || errno == ENOTDIR))
+        return std::nullopt;
+    struct stat status {};
+    if (!file || ::fstat(file.get(), &status) != 0)
         fail("read", path);
+    constexpr std::size_t spare = 4096; // it may be longer by now, and the end is to be met
+    std::string content(static_cast<std::size_t>(status.st_size) + spare, '\0');
+    std::size_t used = 0;
+    for (;;) {
+        const ssize_t size = ::read(file.get(), content.data() + used, content.size() - used);
+        if (size == 0)
+            break;
+        if (size < 0 && errno != EINTR)
+            fail("read", path);
+        used += size < 0 ? 0 : static_cast<std::size_t>(size);
+        if (used == content.size())
+            content.resize(used + spare);
     }
-    return std::string(std::istreambuf_iterator<char>(file), {});
+    content.resize(used);
+    return content;
 }
 
 bool put_file(const fs::path& path, std::string_view content, unsigned mode) {
