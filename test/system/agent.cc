@@ -94,6 +94,13 @@ int Agent::stop(int signal) {
     return wait().value_or(-1);
 }
 
+void Agent::hold_while(const std::function<void()>& done) {
+    ::kill(pid_, SIGSTOP);
+    ::waitpid(pid_, nullptr, WUNTRACED);
+    done();
+    ::kill(pid_, SIGCONT);
+}
+
 std::optional<int> Agent::wait() {
     comes_true([&] {
         int ended = 0;

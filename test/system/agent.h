@@ -30,6 +30,8 @@ class Agent {
     /// Sends it a signal and waits for its end; returns its exit status, 128 + the signal's number
     /// where one killed it.
     int stop(int signal);
+    /// Holds it still (SIGSTOP) while this is done, so that it meets only what comes of it.
+    void hold_while(const std::function<void()>& done);
     /// Waits for its end. None where it does not come.
     std::optional<int> wait();
 

@@ -117,9 +117,11 @@ TEST_F(AgentMesh, LeavesOutANodeWhosePlaceIsTakenWhileItsTunnelStands) {
     write_nodes_file(file(1), all);
     EXPECT_TRUE(comes_true([&] { return tunnels() == "podnet/host2 podnet/host3 "; })) << tunnels();
     const std::string remote = all[2].at("addresses")[0];
-    host().net().ip(
-        "link delete ipip-ac100580\nlink add mine type ipip local 172.16.5.126 remote " + remote +
-        '\n');
+    agent().hold_while([&] { // or it is back before the other comes
+        host().net().ip("link delete ipip-ac100580\n"
+                        "link add mine type ipip local 172.16.5.126 remote " +
+                        remote + '\n');
+    });
     EXPECT_TRUE(agent().says("node host3 is left out: the device mine is a tunnel"))
         << agent().log();
     host().net().ip("link delete ipip-ac10057f\n");
