@@ -14,11 +14,28 @@ namespace cni {
 
 namespace {
 
+struct Log {
+    LogSettings settings;
+    std::unique_ptr<spdlog::logger> logger; ///< made with the first line: most calls have none
+};
+
+Log& log() {
+    static Log instance;
+    return instance;
+}
+
 // Not spdlog's registry: its default logger writes to standard output, and every ADD would pay for
 // it.
-std::unique_ptr<spdlog::logger>& logger() {
-    static std::unique_ptr<spdlog::logger> instance;
-    return instance;
+std::unique_ptr<spdlog::logger> make_logger(const LogSettings& settings) {
+    spdlog::sink_ptr sink;
+    if (settings.file.empty())
+        sink = std::make_shared<spdlog::sinks::stderr_sink_st>();
+    else
+        sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(settings.file);
+    auto logger = std::make_unique<spdlog::logger>("ipip", std::move(sink));
+    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %n[%P] %l: %v");
+    logger->set_level(spdlog::level::from_str(settings.level));
+    return logger;
 }
 
 /// A line may quote what came from outside; it stays one line, and a terminal does not act on it.
@@ -33,9 +50,9 @@ std::string printable(const std::string& line) {
 }
 
 void write(spdlog::level::level_enum level, const std::string& line) {
-    if (!logger())
-        open_log({});
-    logger()->log(level, printable(line));
+    if (!log().logger)
+        log().logger = make_logger(log().settings);
+    log().logger->log(level, printable(line));
 }
 
 } // namespace
@@ -56,19 +73,16 @@ LogSettings read_log(const json::Field& config) {
 }
 
 void open_log(const LogSettings& settings) {
-    spdlog::sink_ptr sink;
-    try {
-        if (settings.file.empty())
-            sink = std::make_shared<spdlog::sinks::stderr_sink_st>();
-        else
-            sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(settings.file);
+    log() = {settings, nullptr};
+    if (settings.file.empty())
+        return;
+    try { // at once, so that it is told while nothing has been done yet
+        log().logger = make_logger(settings);
     } catch (const spdlog::spdlog_ex& error) {
+        log().settings.file.clear();
         throw json::FieldError("logFile: \"" + settings.file +
                                "\" cannot be opened: " + error.what());
     }
-    logger() = std::make_unique<spdlog::logger>("ipip", std::move(sink));
-    logger()->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %n[%P] %l: %v");
-    logger()->set_level(spdlog::level::from_str(settings.level));
 }
 
 void log_info(const std::string& line) {

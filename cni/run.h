@@ -4,7 +4,6 @@
 #include "cni/error.h"
 #include "json/field.h"
 
-#include <iosfwd>
 #include <string>
 
 namespace cni {
@@ -34,12 +33,13 @@ class Plugin {
     virtual Error describe(const std::exception& exception) const = 0;
 };
 
-/// One call: `get_variable` answers as getenv(3) does, `input` is the network configuration,
-/// `output` takes the result or the error. Returns the exit status. Throws nothing.
-int run(Plugin& plugin, const char* (*get_variable)(const char*), std::istream& input,
-        std::ostream& output);
+/// One call: `get_variable` answers as getenv(3) does; from the descriptor `input` comes the
+/// network configuration, to `output` goes the result or the error. Returns the exit status. Throws
+/// nothing.
+int run(Plugin& plugin, const char* (*get_variable)(const char*), int input, int output);
 
-/// The same with what the process was given.
-int run(Plugin& plugin);
+/// The same with what the process was given, and its end. `plugin` is not destroyed: the kernel
+/// takes back what a process has at once, while closing it by hand is a twentieth of an ADD.
+[[noreturn]] void run_and_exit(Plugin& plugin);
 
 } // namespace cni

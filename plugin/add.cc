@@ -158,7 +158,7 @@ json::Value document_of(const cni::Call& call, const Config& config, const cni::
 
 } // namespace
 
-static json::Value attach_pod(const cni::Call& call, const Config& config) {
+static json::Value attach_pod(Host& here, const cni::Call& call, const Config& config) {
     const cni::Environment& environment = call.environment;
     const Identity& identity = config.identity;
     const ipam::Owner owner = owner_of(environment, identity);
@@ -167,8 +167,8 @@ static json::Value attach_pod(const cni::Call& call, const Config& config) {
     if (before.has_link)
         throw AlreadyAttached("CNI_IFNAME: the pod has an interface \"" + environment.interface +
                               "\" already; choose another name, or DEL it first");
-    netlink::Socket host;
-    ipam::Store store(identity.state_dir);
+    netlink::Socket& host = here.route.emplace();
+    ipam::Store& store = here.store.emplace(identity.state_dir);
     const auto addresses = make_address_source(call, store, host);
 
     Undo mesh_made([&] { retire_mesh_if_unused(identity, store); });
@@ -206,10 +206,10 @@ static json::Value attach_pod(const cni::Call& call, const Config& config) {
     return document;
 }
 
-json::Value add(const cni::Call& call, Config config) {
+json::Value add(Host& here, const cni::Call& call, Config config) {
     for (;;)
         try {
-            return attach_pod(call, config);
+            return attach_pod(here, call, config);
         } catch (const mesh::Outdated&) { // the agent made another mesh while we waited for it
             config = read_config(call);
         }

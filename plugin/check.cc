@@ -211,12 +211,12 @@ void check_lease(const ipam::Store& store, const ipam::Owner& owner, const Expec
 
 } // namespace
 
-void check(const cni::Call& call, const Config& config) {
+void check(Host& here, const cni::Call& call, const Config& config) {
     const cni::Environment& environment = call.environment;
     const Expected expected = read_expected(call, config);
     netlink::Pod pod(open_pod(environment));
-    netlink::Socket host;
-    ipam::Store store(config.identity.state_dir);
+    netlink::Socket& host = here.route.emplace();
+    ipam::Store& store = here.store.emplace(config.identity.state_dir);
 
     const auto& [nodes, self] = config.cluster.listing();
     const mesh::Inspection mesh = mesh::inspect(host, nodes, self, config.settings);

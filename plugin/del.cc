@@ -25,10 +25,10 @@ void clean_pod(const cni::Environment& environment, const std::vector<ip::Addres
 
 } // namespace
 
-void del(const cni::Call& call, const Identity& identity) {
+void del(Host& here, const cni::Call& call, const Identity& identity) {
     const ipam::Owner owner = owner_of(call.environment, identity);
-    netlink::Socket host;
-    ipam::Store store(identity.state_dir);
+    netlink::Socket& host = here.route.emplace();
+    ipam::Store& store = here.store.emplace(identity.state_dir);
     cni::Failures failures;
     const auto addresses = store.find(owner);
     // While the link is there: a DHCP client says good-bye over it.

@@ -11,11 +11,11 @@
 
 namespace plugin {
 
-void gc(const cni::Call& call, const Identity& identity) {
+void gc(Host& here, const cni::Call& call, const Identity& identity) {
     const std::string& network = identity.network;
     const std::set<cni::Attachment> valid = cni::read_valid_attachments(call.config);
-    netlink::Socket host;
-    ipam::Store store(identity.state_dir);
+    netlink::Socket& host = here.route.emplace();
+    ipam::Store& store = here.store.emplace(identity.state_dir);
     cni::Failures failures;
     failures.attempt([&] { make_address_source(call, store, host)->collect_garbage(); });
 

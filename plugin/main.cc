@@ -2,5 +2,5 @@
 
 int main() {
     plugin::Program program;
-    return cni::run(program);
+    cni::run_and_exit(program);
 }

@@ -30,24 +30,24 @@ Config prepare(const cni::Call& call) {
 } // namespace
 
 json::Value Program::add(const cni::Call& call) {
-    return plugin::add(call, prepare(call));
+    return plugin::add(here_, call, prepare(call));
 }
 
 void Program::del(const cni::Call& call) {
-    plugin::del(call, prepare_cleaning(call));
+    plugin::del(here_, call, prepare_cleaning(call));
 }
 
 void Program::check(const cni::Call& call) {
-    plugin::check(call, prepare(call));
+    plugin::check(here_, call, prepare(call));
 }
 
 void Program::gc(const cni::Call& call) {
-    plugin::gc(call, prepare_cleaning(call));
+    plugin::gc(here_, call, prepare_cleaning(call));
 }
 
 void Program::status(const cni::Call& call) {
     try {
-        plugin::status(call,
+        plugin::status(here_, call,
                        read_config(call)); // says nothing in the log: it is asked every second
     } catch (const NotReady& error) {
         throw cni::Failure(cni::not_available, error.what());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "cni/run.h"
+#include "plugin/verbs.h"
 
 namespace plugin {
 
@@ -13,6 +14,9 @@ class Program : public cni::Plugin {
     void gc(const cni::Call& call) override;
     void status(const cni::Call& call) override;
     cni::Error describe(const std::exception& exception) const override;
+
+  private:
+    Host here_;
 };
 
 } // namespace plugin

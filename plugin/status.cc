@@ -7,10 +7,10 @@
 
 namespace plugin {
 
-void status(const cni::Call& call, const Config& config) {
+void status(Host& here, const cni::Call& call, const Config& config) {
     try {
-        netlink::Socket host;
-        ipam::Store store(config.identity.state_dir);
+        netlink::Socket& host = here.route.emplace();
+        ipam::Store& store = here.store.emplace(config.identity.state_dir);
         const mesh::Outlook outlook = mesh::look(host, {.cluster = config.cluster,
                                                         .settings = config.settings,
                                                         .state_dir = config.identity.state_dir});

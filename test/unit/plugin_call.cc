@@ -1,12 +1,32 @@
 #include "test/unit/plugin_call.h"
 
+#include "netlink/fd.h"
 #include "plugin/program.h"
 
 #include <gtest/gtest.h>
 
-#include <sstream>
+#include <sys/mman.h>
+#include <unistd.h>
 
 namespace plugin {
+
+namespace {
+
+netlink::Fd memory_file(const std::string& content) {
+    netlink::Fd file(::memfd_create("call", MFD_CLOEXEC));
+    EXPECT_EQ(::pwrite(file.get(), content.data(), content.size(), 0),
+              static_cast<ssize_t>(content.size()));
+    return file;
+}
+
+std::string content_of(const netlink::Fd& file) {
+    std::string content(static_cast<std::size_t>(::lseek(file.get(), 0, SEEK_END)), '\0');
+    EXPECT_EQ(::pread(file.get(), content.data(), content.size(), 0),
+              static_cast<ssize_t>(content.size()));
+    return content;
+}
+
+} // namespace
 
 Get environment_of(Variables variables) {
     static Variables current;
@@ -54,12 +74,12 @@ std::string Outcome::message() const {
 }
 
 Outcome call(const Variables& variables, const std::string& input) {
-    std::istringstream in(input);
-    std::ostringstream out;
+    const netlink::Fd in = memory_file(input);
+    const netlink::Fd out = memory_file("");
     testing::internal::CaptureStderr();
     Program program;
-    const int status = cni::run(program, environment_of(variables), in, out);
-    return {status, out.str(), testing::internal::GetCapturedStderr()};
+    const int status = cni::run(program, environment_of(variables), in.get(), out.get());
+    return {status, content_of(out), testing::internal::GetCapturedStderr()};
 }
 
 } // namespace plugin
