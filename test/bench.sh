@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Measures the plugin against the reference plugins of Debian and against the least that the kernel
+# demands of anyone, side by side in one run. As root, on a quiet machine:
+#
+#   test/bench.sh [--quick] [--out DIRECTORY]
+#
+# Prints the report, and leaves it in DIRECTORY with its plots; docs unless told otherwise. What
+# needs an ipip device runs where there is one, in a virtual machine if it must. With --quick, a
+# minute or two, it is less exact; without, half an hour.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+out=docs quick=''
+while (($# > 0)); do
+    case $1 in
+        --help | -h) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" && exit ;;
+        --quick) quick=--quick && shift ;;
+        --out) out=${2:?--out needs a directory} && shift 2 ;;
+        *) echo "bench.sh: unknown argument $1; try --help" >&2 && exit 2 ;;
+    esac
+done
+((EUID == 0)) || { echo 'bench.sh: this needs root' >&2 && exit 2; }
+
+test/install.sh containernetworking-plugins curl gcc iperf3 iproute2 iptables iputils-ping nftables python3 strace >&2
+test/build.sh release ipip ipip-ipam ipipd bench_floor bench_launch bench_mesh >&2
+found=$(mktemp --directory)
+trap 'rm -rf "$found"' EXIT
+export PYTHONDONTWRITEBYTECODE=1
+# Away from this host's network and files; env, as not every variable gets into a virtual machine.
+measure=(unshare --net --mount env "BENCH_PROGRAMS=$PWD/build/release/bin" python3 test/bench/bench.py)
+
+echo 'bench.sh: pods' >&2
+"${measure[@]}" pods $quick >"$found/pods"
+echo 'bench.sh: tunnels' >&2
+test/with-ipip.sh --memory 4096 "${measure[@]}" tunnels $quick >"$found/tunnels"
+version=$(dpkg-query --show --showformat '${Version}' containernetworking-plugins)
+python3 test/bench/bench.py report "$found/pods" "$found/tunnels" "$out" $quick \
+    "date=$(date +%F)" "commit=$(git rev-parse --short HEAD)" \
+    "kernel=$(uname -r), $(nproc) processors; where there are tunnels, Debian's in a virtual machine if need be" \
+    "rivals=Debian's containernetworking-plugins $version"

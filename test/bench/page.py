@@ -1,0 +1,178 @@
+"""What the benchmark found, as a page with its plots; and the targets."""
+
+import os
+import statistics
+
+from report import Target, at_least, at_most, number, plot, table
+
+SHOWN = {
+    "floor": "the floor",
+    "ipip": "**ipip**",
+    "ipip-masq": "**ipip**, masquerade",
+    "ptp": "ptp + host-local",
+    "bridge": "bridge + host-local",
+    "ptp-masq": "ptp + host-local, masquerade",
+}
+
+
+def one_pod(found):
+    samples, counts = found["samples"], found["counts"]
+    floor = {what: samples[f"floor {what}"]["median"] for what in ["ADD", "DEL"]}
+    tables = []
+    for what in ["ADD", "DEL"]:
+        rows = []
+        for name, shown in SHOWN.items():
+            one = samples[f"{name} {what}"]
+            calls, messages = counts[f"{name} {what}"]
+            rows.append([shown, one["median"] / floor[what], one["median"], " - ".join(map(number, one["spread"])),
+                         one["p99"], one["cpu"], one["memory"], str(calls), str(messages)])
+        tables.append(table([what, "/ floor", "ms", "half lie in", "p99", "CPU, ms", "MiB", "system calls",
+                             "netlink messages"], rows))
+    return tables
+
+
+def others(found):
+    samples = found["samples"]
+    version = samples["ipip VERSION"]["median"]
+    rows = [[name, one["median"] / version, one["median"], one["p99"], one["cpu"], one["memory"]]
+            for name, one in samples.items() if not name.endswith((" ADD", " DEL"))]
+    return table(["others", "/ VERSION", "ms", "p99", "CPU, ms", "MiB"], rows)
+
+
+def growth(lines, what):
+    rows = []
+    for name, line in lines.items():
+        first = next(iter(line.values()))[0]
+        rows += [[f"{name}, {int(step):,}", add / first, add, gone] for step, (add, gone) in line.items()]
+    return table([what, "ADD / with the least", "ADD, ms", "DEL, ms"], rows)
+
+
+def with_nodes(found):
+    rows = []
+    first = next(iter(found["with nodes"].values()))["ADD"]["median"]
+    for step, line in found["with nodes"].items():
+        rows.append([f"{int(step):,}", line["ADD"]["median"] / first, line["ADD"]["median"], line["DEL"]["median"],
+                     line["STATUS"]["median"] / line["VERSION"]["median"], line["ADD"]["memory"]])
+    return table(["nodes", "ADD / with one", "ADD, ms", "DEL, ms", "STATUS / VERSION", "ADD, MiB"], rows)
+
+
+def mesh(found):
+    rows = [[f"{int(peers):,}", t["make"] / t["floor make"], t["make"], t["floor make"], t["again"], t["change"],
+             t["clear"] / t["floor remove"], t["clear"], t["floor remove"], t["memory"]]
+            for peers, t in found["mesh"].items()]
+    return table(["peers", "make / floor", "make, ms", "floor, ms", "no-op, ms", "one changed, ms", "remove / floor",
+                  "remove, ms", "floor, ms", "kernel, KiB a peer"], rows)
+
+
+def data_plane(found):
+    bare_rate, bare_delay = map(statistics.median, found["data plane"]["a bare ipip device"])
+    rows = []
+    for name, (rates, delays) in found["data plane"].items():
+        rate, delay = statistics.median(rates), statistics.median(delays)
+        rows.append([name, rate / bare_rate, rate, f"{number(rates[0])} - {number(rates[-1])}", delay / bare_delay, delay,
+                     f"{number(delays[0])} - {number(delays[-1])}"])
+    return table(["pod to pod", "throughput / bare ipip", "Gbit/s", "all lie in", "latency / bare ipip",
+                  "there and back, us", "all lie in"], rows)
+
+
+def last(line):
+    return list(line.items())[-1]
+
+
+def targets(found):
+    samples = found["samples"]
+    median = {name: sample["median"] for name, sample in samples.items()}
+    own = median["ipip ADD"]
+    goals = [
+        at_most("ADD, to the floor", 1.4, own / median["floor ADD"]),
+        at_least("ADD, faster than ptp + host-local", 6, median["ptp ADD"] / own),
+        at_least("ADD with masquerade, faster than ptp's", 15, median["ptp-masq ADD"] / median["ipip-masq ADD"]),
+        at_most("DEL, to the floor's", 1.5, median["ipip DEL"] / median["floor DEL"]),
+        at_least("DEL, faster than ptp + host-local", 10, median["ptp DEL"] / median["ipip DEL"]),
+        at_most("peak memory of an ADD", 4.8, samples["ipip ADD"]["memory"], " MiB"),
+    ]
+    for what, line in [("pods", found["with pods"]["ipip"]), ("leases", found["with leases"]["ipip-ipam"])]:
+        step, (most, _) = last(line)
+        goals.append(at_most(f"growth of ADD to {int(step):,} {what}", 1.15, most / next(iter(line.values()))[0]))
+    step, many = last(found["with nodes"])
+    few = next(iter(found["with nodes"].values()))
+    goals += [
+        at_most(f"growth of ADD to {int(step):,} nodes", 1.15, many["ADD"]["median"] / few["ADD"]["median"]),
+        at_most(f"STATUS, to VERSION, of {int(step):,} nodes", 2, many["STATUS"]["median"] / many["VERSION"]["median"]),
+        at_most(f"peak memory of an ADD with {int(step):,} nodes", 12, many["ADD"]["memory"], " MiB"),
+    ]
+    rates = found["at once"]
+    for step in list(rates["ipip"])[-2:]:
+        goals += [
+            at_least(f"{step} ADDs at once, pods a second to the floor's", 0.7, rates["ipip"][step] / rates["floor"][step]),
+            at_least(f"{step} ADDs at once, to ptp's", 6, rates["ipip"][step] / rates["ptp"][step]),
+        ]
+    for peers, times in found["mesh"].items():
+        if int(peers) == 1000:
+            goals += [
+                at_most(f"mesh of {int(peers):,}, to bare messages", 1.2, times["make"] / times["floor make"]),
+                at_most(f"no-op, to making {int(peers):,}", 0.05, times["again"] / times["make"]),
+                at_most(f"removal of {int(peers):,}, to one message", 1.2, times["clear"] / times["floor remove"]),
+            ]
+    if "agent" in found:
+        goals.append(at_most(f"agent of {found['agent']['nodes']:,} nodes, peak memory", 32, found["agent"]["memory"], " MiB"))
+    if "data plane" in found:
+        bare = statistics.median(found["data plane"]["a bare ipip device"][0])
+        for name, (rates, _) in found["data plane"].items():
+            if name.startswith("ipip"):
+                goals.append(at_least(f"throughput, {name}, to a bare ipip device", 0.98, statistics.median(rates) / bare))
+    return goals
+
+
+def goals_table(goals: list[Target]):
+    return table(["", "wanted", "found", "holds"], [goal.row() for goal in goals])
+
+
+def parts(found, goals, words):
+    yield "# Performance"
+    yield ("What `test/bench.sh` found, which writes this page. All of a table ran in turns in one run; times are those "
+           "of the whole process, medians. Ratios carry over to other machines, milliseconds do not.")
+    yield "\n".join(f"- {key}: {text}" for key, text in words)
+    yield "## Targets"
+    yield goals_table(goals)
+    yield "## One pod"
+    yield from one_pod(found)
+    yield others(found)
+    yield ("The floor is `test/bench/floor.c`: the same wiring by the fewest netlink messages, in a static C program "
+           "without configuration, lease, result or check. Its DEL, as ours, returns when the link is gone.")
+    yield "## Growth"
+    yield growth(found["with pods"], "pods")
+    yield "![ADD by pods](performance-pods.svg)"
+    yield growth(found["with leases"], "leases")
+    yield "![ADD by leases](performance-leases.svg)"
+    yield "The nodes are of a file as the agent leaves it, each with its tunnel, in the virtual machine where there is one."
+    yield with_nodes(found)
+    yield "## At once"
+    rates = found["at once"]
+    yield table(["pods a second, of ADDs at once", *rates["ipip"]],
+                [[SHOWN[name], *line.values()] for name, line in rates.items()])
+    yield "## The mesh"
+    yield mesh(found)
+    yield ("Without process start. Made by a bare program of pipelined messages, and removed by one message for the "
+           "devices' group: that is the floor.")
+    if "agent" in found:
+        yield "## The agent"
+        one = found["agent"]
+        yield table(["nodes", "from start to ready, s", "from file to route, ms", "idle, ms of CPU a second", "peak, MiB"],
+                    [[f"{one['nodes']:,}", one["ready"], one["route"], one["idle"], one["memory"]]])
+    if "data plane" in found:
+        yield "## The data plane"
+        yield data_plane(found)
+        yield "One TCP stream between two hosts of one kernel: the processor is the limit, and nothing else."
+
+
+def write(found, goals, directory, words):
+    text = "\n\n".join(parts(found, goals, words)) + "\n"
+    os.makedirs(directory, exist_ok=True)
+    with open(f"{directory}/performance.md", "w") as file:
+        file.write(text)
+    for what, lines in [("pods", found["with pods"]), ("leases", found["with leases"])]:
+        series = {name: {int(step): pair[0] for step, pair in line.items()} for name, line in lines.items()}
+        with open(f"{directory}/performance-{what}.svg", "w") as file:
+            file.write(plot(f"ADD of one more pod, by {what}", "ms", series, list(next(iter(series.values())))))
+    return text

@@ -1,0 +1,139 @@
+"""One pod, many pods, many at once, on one host without peers, so that all plugins do the same."""
+
+import os
+
+from plugins import Floor, bridge, other_ipam, ours, own_ipam, ptp
+from runs import Sample, connect, interleaved, ip, launch
+
+
+def pair(plugin, space="p0"):
+    """ADD and DEL of one pod."""
+
+    def run(turn):
+        yield f"{plugin.name} ADD", plugin.call("ADD", f"one{turn}", space)
+        yield f"{plugin.name} DEL", plugin.call("DEL", f"one{turn}", space)
+
+    return run
+
+
+def verb(plugin, what, document=None):
+    def run(turn):
+        yield f"{plugin.name} {what}", plugin.call(what, "keep", "keep", document)
+
+    return run
+
+
+def nothing(turn):
+    yield "static C program", launch([Floor.program, "nothing"])
+
+
+def one_pod(times, floor, rivals):
+    """Everything about one pod. One other of ours stands all the time, so that the mesh does.
+    Returns the figures, and how many system calls and netlink messages each takes."""
+    plain, masquerading = ours(), ours("ipip-masq", "10.11.0.0/16", ipMasq=True)
+    previous = plain.result("keep", "keep")
+    newest = dict(plain.config, cniVersion="1.1.0")
+    subjects = [nothing, pair(floor), pair(plain), *map(pair, rivals)]
+    subjects += [
+        verb(plain, "VERSION"),
+        verb(plain, "STATUS", newest),
+        verb(plain, "CHECK", dict(plain.config, prevResult=previous)),
+        verb(plain, "GC", {**newest, "cni.dev/valid-attachments": [{"containerID": "ipip-keep", "ifname": "eth0"}]}),
+    ]
+    samples = interleaved(times, subjects)
+    numbers = {}
+    for plugin in [floor, plain, *rivals]:
+        for what in ["ADD", "DEL"]:
+            numbers[f"{plugin.name} {what}"] = plugin.counts(what, "counted", "p1")
+    plain.call("DEL", "keep", "keep")
+    # A host has one network of ours, so the other way of it comes now.
+    masquerading.call("ADD", "keep", "keep")
+    samples |= interleaved(times, [pair(masquerading)])
+    for what in ["ADD", "DEL"]:
+        numbers[f"{masquerading.name} {what}"] = masquerading.counts(what, "counted", "p1")
+    masquerading.call("DEL", "keep", "keep")
+    return {name: sample.figures() for name, sample in samples.items()}, numbers
+
+
+def with_pods(plugin, steps, times):
+    """Medians of ADD and DEL of one more pod, by how many there are."""
+    medians = {}
+    there = 0
+    for step in steps:
+        for pod in range(there, step):
+            plugin.call("ADD", f"pod{pod}", f"p{pod + 1}", settle=0)
+        there = step
+        samples = interleaved(times, [pair(plugin)])
+        medians[step] = [samples[f"{plugin.name} {what}"].median for what in ["ADD", "DEL"]]
+    for pod in range(there):
+        plugin.call("DEL", f"pod{pod}", f"p{pod + 1}", settle=0)
+    return medians
+
+
+def reserve(first, last):
+    """Leases of host-local, as it leaves them; its own ADDs would take minutes."""
+    folder = "/run/host-local/leases/host-local"
+    os.makedirs(folder, exist_ok=True)
+
+    def address(number):
+        return f"10.40.{(number + 2) // 256}.{(number + 2) % 256}"
+
+    for number in range(first, last):
+        with open(f"{folder}/{address(number)}", "w") as file:
+            file.write(f"lease{number}\r\neth0")
+    with open(f"{folder}/last_reserved_ip.0", "w") as file:
+        file.write(address(last))
+
+
+def with_leases(steps, times):
+    """Medians of ADD and DEL of one more address, by how many are leased: the IPAM plugins, each
+    called by itself."""
+    own = [own_ipam("ipip-ipam", "10.40.0.0/16"), own_ipam("ipip-ipam-v6", "2001:db8:40::/64")]
+    other = other_ipam("10.40.0.0/16")
+    medians = {plugin.name: {} for plugin in [*own, other]}
+    there = 0
+    for step in steps:
+        for plugin in own:
+            for first in range(there, step, 250):
+                plugin.call("ADD", f"{first}-%", "p0", count=min(250, step - first), settle=0)
+        reserve(there, step)
+        there = step
+        samples = interleaved(times, [pair(plugin) for plugin in [*own, other]])
+        for name, line in medians.items():
+            line[step] = [samples[f"{name} {what}"].median for what in ["ADD", "DEL"]]
+    return medians
+
+
+def at_once(plugins, steps, times):
+    """Pods a second, by how many ADDs run at once."""
+    rates = {plugin.name: {} for plugin in plugins}
+    for step in steps:
+        samples = {plugin.name: Sample() for plugin in plugins}
+        for turn in range(times):
+            for plugin in plugins:
+                samples[plugin.name].add(plugin.call("ADD", f"at{turn}-%", count=step, settle=0.3))
+                plugin.call("DEL", f"at{turn}-%", count=step)
+        for name, sample in samples.items():
+            rates[name][step] = 1000 * step / sample.median
+    return rates
+
+
+def measure(size):
+    connect()
+    count = max(size["pods"][-1] + 1, size["at once"][-1])
+    ip("netns add keep", *(f"netns add p{i}" for i in range(count)), "address add 10.99.255.1/32 dev lo")
+    floor = Floor()
+    rivals = [ptp("ptp", "10.20.0.0/16"), bridge("bridge", "10.21.0.0/16"),
+              ptp("ptp-masq", "10.22.0.0/16", masquerade=True)]
+    samples, numbers = one_pod(size["times"], floor, rivals)
+    plain = ours()
+    plain.call("ADD", "keep", "keep")
+    found = {
+        "samples": samples,
+        "counts": numbers,
+        "at once": at_once([floor, plain, rivals[0]], size["at once"], max(3, size["few"] // 4)),
+        "with pods": {plugin.name: with_pods(plugin, size["pods"], size["few"]) for plugin in [plain, rivals[1]]},
+        "with leases": with_leases(size["leases"], size["few"]),
+    }
+    plain.call("DEL", "keep", "keep")
+    return found
