@@ -3,12 +3,12 @@
 #
 #   test/run.sh [STEP...]
 #
-# Without a STEP, all of these: style dev release ipip kubernetes demo runtimes manifests clang tidy
-# fuzz. By its name only, as test/cluster.sh does it too: image.
+# Without a STEP, all of these: style dev release ipip kubernetes demo runtimes bench manifests clang
+# tidy fuzz. By its name only, as test/cluster.sh does it too: image.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
-readonly steps=(style dev release ipip kubernetes demo runtimes manifests clang tidy fuzz)
+readonly steps=(style dev release ipip kubernetes demo runtimes bench manifests clang tidy fuzz)
 readonly further_steps=(image)
 readonly fuzz_seconds=10 # for each target
 
@@ -85,6 +85,11 @@ demo() {
 runtimes() {
     say 'runtimes: containerd, podman and libcni call the plugin'
     test/runtimes/run.sh
+}
+
+bench() {
+    say 'bench: its quick form, which fails where a target is missed by far'
+    test/bench.sh --quick
 }
 
 for step in "${@:-${steps[@]}}"; do

@@ -20,7 +20,7 @@ import tunnels
 from runs import sh
 
 FULL = {"times": 240, "few": 60, "pods": [0, 100, 1000], "leases": [0, 1000, 50000], "at once": [1, 8, 32, 100],
-        "peers": [10, 100, 1000, 5000], "nodes": [1, 100, 1000, 5000], "rounds": 5, "agent": 5000, "more": 1000}
+        "peers": [10, 100, 1000, 5000], "nodes": [1, 100, 1000, 5000], "rounds": 3, "agent": 5000, "more": 1000}
 QUICK = {"times": 30, "few": 15, "pods": [0, 100], "leases": [0, 1000], "at once": [32],
          "peers": [1000], "nodes": [1, 100], "rounds": 2, "agent": 0, "more": 0}
 
