@@ -298,12 +298,13 @@ void Keeper::make() {
 void Keeper::repair(const std::vector<std::string>& wrongs) {
     for (const std::string& wrong : wrongs)
         log_warning("found that " + wrong);
-    for (const std::string& line : enforce().changes)
-        log_warning("repaired: " + line);
-    health_.change([&](Condition& condition) {
+    const auto changes = enforce().changes;
+    health_.change([&](Condition& condition) { // counted before it is said, here and below
         for (const std::string& wrong : wrongs)
             ++condition.repairs[kind_of(wrong)];
     });
+    for (const std::string& line : changes)
+        log_warning("repaired: " + line);
     if (const auto opponent = opponents_.note_repair(wrongs, Clock::now())) {
         log_error("our repairs are undone again and again (" + wrongs.front() + "), by " +
                   *opponent +
@@ -318,14 +319,9 @@ void Keeper::audit() {
     ipam::Store store(state_dir_);
     const auto restored =
         pods::restore_routes(store, route_, settings_.network, own_.tunnel_addresses);
-    for (const std::string& line : restored)
-        log_warning("repaired: " + line);
     const auto abandoned = pods::abandoned(store, route_, settings_.network);
-    for (const auto& [address, owner, since] : abandoned) {
-        store.release(owner);
-        log_warning("freed " + address.to_string() + ", leased to interface " + owner.interface +
-                    " of container " + owner.container + ", whose link is gone");
-    }
+    for (const ipam::Lease& lease : abandoned)
+        store.release(lease.owner);
     const std::uint64_t used = store.leases(settings_.network).size();
     const std::uint64_t all = pod_addresses(own_);
     health_.change([&](Condition& condition) {
@@ -335,6 +331,11 @@ void Keeper::audit() {
         condition.addresses_used = used;
         condition.addresses_free = all - std::min(all, used);
     });
+    for (const std::string& line : restored)
+        log_warning("repaired: " + line);
+    for (const auto& [address, owner, since] : abandoned)
+        log_warning("freed " + address.to_string() + ", leased to interface " + owner.interface +
+                    " of container " + owner.container + ", whose link is gone");
 }
 
 void Keeper::install() {
