@@ -85,53 +85,62 @@ void add_kube(Collection& all, const KubeCounters& kube) {
     all.counter("ipip_kube_events_total", "Events of Nodes", kube.events);
 }
 
-/// Those of the network's tunnels whose peer the alias names.
-std::vector<std::pair<netlink::Link, std::string>> tunnels_of(const std::string& network) {
+/// Of the network's tunnels.
+std::vector<netlink::Traffic> traffic_of(const std::string& network) {
     netlink::Socket route;
-    std::vector<std::pair<netlink::Link, std::string>> tunnels;
-    for (netlink::Link& link : netlink::dump_links(route, "ipip", netlink::Counters::with))
-        if (link.alias.starts_with(network + '/')) {
-            std::string peer = link.alias.substr(network.size() + 1);
-            tunnels.emplace_back(std::move(link), std::move(peer));
-        }
+    auto tunnels = netlink::dump_traffic(route, "ipip");
+    std::erase_if(tunnels, [&](const netlink::Traffic& tunnel) {
+        return !tunnel.alias.starts_with(network + '/');
+    });
     return tunnels;
 }
 
 struct PeerFamily {
     const char* name;
     const char* help;
-    std::uint64_t netlink::LinkCounters::*member;
+    std::uint64_t netlink::Traffic::*member;
 };
 constexpr PeerFamily peer_families[] = {
     {"ipip_peer_received_packets_total", "Packets from the peer",
-     &netlink::LinkCounters::received_packets},
-    {"ipip_peer_received_bytes_total", "Bytes from the peer",
-     &netlink::LinkCounters::received_bytes},
-    {"ipip_peer_sent_packets_total", "Packets to the peer", &netlink::LinkCounters::sent_packets},
-    {"ipip_peer_sent_bytes_total", "Bytes to the peer", &netlink::LinkCounters::sent_bytes},
+     &netlink::Traffic::received_packets},
+    {"ipip_peer_received_bytes_total", "Bytes from the peer", &netlink::Traffic::received_bytes},
+    {"ipip_peer_sent_packets_total", "Packets to the peer", &netlink::Traffic::sent_packets},
+    {"ipip_peer_sent_bytes_total", "Bytes to the peer", &netlink::Traffic::sent_bytes},
     {"ipip_peer_errors_total", "Packets from or to the peer that failed",
-     &netlink::LinkCounters::errors},
+     &netlink::Traffic::errors},
     {"ipip_peer_drops_total", "Packets from or to the peer that were dropped",
-     &netlink::LinkCounters::drops}};
+     &netlink::Traffic::drops}};
 
 std::string text_of(Collection collection) {
     return prometheus::TextSerializer().Serialize(collection.take());
 }
 
-/// Family by family, as each of thousands of peers takes megabytes before it is text.
+/// Some at a time, as each of thousands of peers takes a multiple of its line before it is one.
+void append_family(std::string& text, const PeerFamily& family, const std::string& network,
+                   const std::vector<netlink::Traffic>& tunnels) {
+    constexpr std::size_t portion = 500;
+    for (std::size_t i = 0; i < tunnels.size();) {
+        const bool is_first = i == 0;
+        Collection some;
+        for (const std::size_t end = std::min(i + portion, tunnels.size()); i < end; ++i)
+            some.counter(family.name, family.help, tunnels[i].*family.member,
+                         {{"peer", tunnels[i].alias.substr(network.size() + 1)}});
+        const std::string lines = text_of(std::move(some));
+        // A family has one head, which is "# HELP ..." and "# TYPE ...".
+        text += is_first ? lines : lines.substr(lines.find('\n', lines.find('\n') + 1) + 1);
+    }
+}
+
 std::string text_of_tunnels(const std::string& network) {
-    const auto tunnels = tunnels_of(network);
+    const auto tunnels = traffic_of(network);
     Collection standing;
     standing.gauge("ipip_peers_standing", "Tunnels that are up",
-                   static_cast<double>(std::ranges::count_if(
-                       tunnels, [](const auto& tunnel) { return tunnel.first.up; })));
+                   static_cast<double>(std::ranges::count_if(tunnels, &netlink::Traffic::up)));
     std::string text = text_of(std::move(standing));
-    for (const auto& [name, help, member] : peer_families) {
-        Collection family;
-        for (const auto& [link, peer] : tunnels)
-            family.counter(name, help, link.counters.*member, {{"peer", peer}});
-        text += text_of(std::move(family));
-    }
+    constexpr std::size_t usual_line = 72;
+    text.reserve(text.size() + tunnels.size() * std::size(peer_families) * usual_line);
+    for (const PeerFamily& family : peer_families)
+        append_family(text, family, network, tunnels);
     return text;
 }
 

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <system_error>
 #include <unistd.h>
@@ -21,7 +22,7 @@ std::string read_all(int input) {
     std::string text;
     for (std::array<char, 4096> block;;) { // NOLINT: written before it is read
         const ssize_t size = ::read(input, block.data(), block.size());
-        if (size == 0)
+        if (size == 0 || (size < 0 && errno == EBADF)) // closed: as good as empty
             return text;
         if (size < 0 && errno != EINTR)
             throw std::system_error(errno, std::generic_category(),
@@ -33,8 +34,21 @@ std::string read_all(int input) {
     }
 }
 
+/// While it lives, a reader that has gone does not end this process.
+class WithoutSigpipe {
+  public:
+    WithoutSigpipe() = default;
+    WithoutSigpipe(const WithoutSigpipe&) = delete;
+    WithoutSigpipe& operator=(const WithoutSigpipe&) = delete;
+    ~WithoutSigpipe() { std::signal(SIGPIPE, before_); }
+
+  private:
+    void (*before_)(int) = std::signal(SIGPIPE, SIG_IGN);
+};
+
 /// Returns false, and errno, where not all of it could be written.
 bool write_all(int output, std::string_view text) {
+    const WithoutSigpipe guard;
     while (!text.empty()) {
         const ssize_t size = ::write(output, text.data(), text.size());
         if (size < 0 && errno != EINTR)

@@ -4,6 +4,7 @@
 #include "netlink/route.h"
 
 #include <algorithm>
+#include <span>
 
 namespace mesh {
 
@@ -27,30 +28,38 @@ class Links {
     std::map<int, netlink::Link> links_;
 };
 
+/// What a route tells of the way to `remote`.
+void note_way(Underlay& underlay, Links& links, const ip::Address& remote,
+              const netlink::RouteEntry& entry) {
+    for (const int index : entry.links) {
+        const netlink::Link* link = links.find(index);
+        if (link == nullptr)
+            continue;
+        underlay.devices.insert(link->name);
+        const std::uint32_t mtu =
+            entry.route.mtu == 0 ? link->mtu : std::min(entry.route.mtu, link->mtu);
+        auto& least = underlay.mtu.emplace(remote, mtu).first->second;
+        least = std::min(least, mtu); // a multipath route may take any of its ways
+    }
+}
+
 } // namespace
 
 Underlay look_at_underlay(netlink::Socket& route, const std::vector<ip::Address>& remotes) {
-    std::vector<netlink::Request> requests;
-    requests.reserve(remotes.size());
-    for (const ip::Address& remote : remotes)
-        requests.push_back(netlink::get_route(remote));
-    const auto answers = route.exchange(requests);
+    constexpr std::size_t portion = 192; // all of a large mesh's requests would be megabytes
     Underlay underlay;
     Links links(route);
-    for (std::size_t i = 0; i < remotes.size(); ++i) {
-        if (answers[i].error)
-            continue;
-        const netlink::RouteEntry entry = netlink::to_route(answers[i].reply);
-        for (const int index : entry.links) {
-            const netlink::Link* link = links.find(index);
-            if (link == nullptr)
-                continue;
-            underlay.devices.insert(link->name);
-            const std::uint32_t mtu =
-                entry.route.mtu == 0 ? link->mtu : std::min(entry.route.mtu, link->mtu);
-            auto& least = underlay.mtu.emplace(remotes[i], mtu).first->second;
-            least = std::min(least, mtu); // a multipath route may take any of its ways
-        }
+    for (std::size_t begin = 0; begin < remotes.size(); begin += portion) {
+        const std::span some =
+            std::span(remotes).subspan(begin).first(std::min(portion, remotes.size() - begin));
+        std::vector<netlink::Request> requests;
+        requests.reserve(some.size());
+        for (const ip::Address& remote : some)
+            requests.push_back(netlink::get_route(remote));
+        const auto answers = route.exchange(requests);
+        for (std::size_t i = 0; i < some.size(); ++i)
+            if (!answers[i].error)
+                note_way(underlay, links, some[i], netlink::to_route(answers[i].reply));
     }
     return underlay;
 }

@@ -47,8 +47,8 @@ int send_and_wait(void* given) {
 }
 
 /// Sends the message in a process of its own, which ends when the kernel is done. It shares our
-/// memory, as copying that is a tenth of a whole DEL, and may outlive us; so what it uses is its
-/// own and stays.
+/// memory, as copying that is a tenth of a whole DEL, and may outlive us; so what it uses stays. As
+/// errno is shared too, nobody below asks for it while that process lives.
 pid_t ask(const Fd& socket, const nlmsghdr* header) {
     void* memory = ::mmap(nullptr, sizeof(Asker), PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
@@ -63,12 +63,15 @@ pid_t ask(const Fd& socket, const nlmsghdr* header) {
     return ::clone(send_and_wait, asker->stack.end(), CLONE_VM | SIGCHLD, asker);
 }
 
-/// Waits until there is something to hear, or the process has ended.
+/// Waits until there is something to hear, or the process has ended; or a signal came.
 void wait_for(const Fd& socket, const Fd& process) {
     std::array<pollfd, 2> waits{{{socket.get(), POLLIN, 0}, {process.get(), POLLIN, 0}}};
-    while (::poll(waits.data(), waits.size(), -1) < 0)
-        if (errno != EINTR)
-            fail("wait for the kernel");
+    ::poll(waits.data(), waits.size(), -1);
+}
+
+bool is_ready(const Fd& file) {
+    pollfd now{file.get(), POLLIN, 0};
+    return ::poll(&now, 1, 0) == 1;
 }
 
 /// How it ended; 0 where nobody can know, as its parent is told of no child's end.
@@ -111,36 +114,30 @@ std::optional<int> verdict(nlmsghdr* header, int index) {
 }
 
 /// What has been said so far; none where nothing was, or it was lost among too much else.
-std::optional<int> hear(const Fd& socket, int index, const std::string& purpose) {
+std::optional<int> hear(const Fd& socket, int index) {
     alignas(nlmsghdr) std::array<char, 32768> buffer; // NOLINT: read into before it is read from
-    for (;;) {
-        const ssize_t size = ::recv(socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-        if (size < 0 && (errno == EINTR || errno == ENOBUFS))
-            continue;
-        if (size < 0 && errno == EAGAIN)
-            return std::nullopt;
-        if (size < 0)
-            fail(purpose);
-        int left = static_cast<int>(size);
+    while (is_ready(socket)) {
+        auto left = static_cast<int>(
+            ::recv(socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT)); // -1: of no message
         for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); nlmsg_ok(header, left);
              header = nlmsg_next(header, &left))
             if (const auto found = verdict(header, index))
                 return found;
     }
+    return std::nullopt;
 }
 
 /// An errno, 0 for done.
-int await_verdict(const Fd& socket, pid_t asking, int index, const std::string& purpose) {
+int await_verdict(const Fd& socket, pid_t asking, int index) {
     const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, asking, 0)));
     for (bool is_done = !process; !is_done;) {
         wait_for(socket, process);
-        pollfd ended{process.get(), POLLIN, 0};
-        is_done = ::poll(&ended, 1, 0) == 1;
-        if (const auto number = hear(socket, index, purpose))
+        is_done = is_ready(process);
+        if (const auto number = hear(socket, index))
             return *number;
     }
     const int status = status_of(asking); // so all is said that will be
-    if (const auto number = hear(socket, index, purpose))
+    if (const auto number = hear(socket, index))
         return *number;
     std::array<char, IF_NAMESIZE> name{};
     return status == 0 && ::if_indextoname(static_cast<unsigned>(index), name.data()) != nullptr
@@ -160,7 +157,7 @@ bool delete_link_early(const std::string& name) {
     const pid_t asking = ask(socket, nlmsg_hdr(request.message.get()));
     int number = 0;
     if (asking > 0) {
-        number = await_verdict(socket, asking, index, request.purpose);
+        number = await_verdict(socket, asking, index);
     } else { // no more processes: then late
         std::vector<Request> requests;
         requests.push_back(delete_by_index(index, name));

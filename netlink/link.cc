@@ -73,10 +73,37 @@ Message by_name(int type, const std::string& name) {
     return message;
 }
 
-// Counters make up most of the kernel's answer, and nobody here reads them.
+// Counters make up most of the kernel's answer, and hardly anybody reads them.
 Message without_counters(Message message) {
     built(nla_put_u32(message.get(), IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS));
     return message;
+}
+
+Request of_kind(const std::string& kind, Message message) {
+    Request request{std::move(message), "list the links of kind " + kind};
+    nlattr* info = allocated(nla_nest_start(request.message.get(), IFLA_LINKINFO));
+    built(nla_put_string(request.message.get(), IFLA_INFO_KIND, kind.c_str()));
+    nla_nest_end(request.message.get(), info);
+    return request;
+}
+
+std::string text(const char* value) {
+    return value == nullptr ? "" : value;
+}
+
+Traffic to_traffic(const Message& reply) {
+    const auto object = to_object(reply.get());
+    auto* source = allocated(reinterpret_cast<rtnl_link*>(object.get()));
+    const auto counter = [&](auto id) { return rtnl_link_get_stat(source, id); };
+    return {.kind = text(rtnl_link_get_type(source)),
+            .alias = text(rtnl_link_get_ifalias(source)),
+            .up = (rtnl_link_get_flags(source) & IFF_UP) != 0,
+            .received_packets = counter(RTNL_LINK_RX_PACKETS),
+            .received_bytes = counter(RTNL_LINK_RX_BYTES),
+            .sent_packets = counter(RTNL_LINK_TX_PACKETS),
+            .sent_bytes = counter(RTNL_LINK_TX_BYTES),
+            .errors = counter(RTNL_LINK_RX_ERRORS) + counter(RTNL_LINK_TX_ERRORS),
+            .drops = counter(RTNL_LINK_RX_DROPPED) + counter(RTNL_LINK_TX_DROPPED)};
 }
 
 ip::Address from_raw(std::uint32_t value) {
@@ -177,7 +204,6 @@ Request delete_link(const std::string& name) {
 Link to_link(const Message& reply) {
     const auto object = to_object(reply.get());
     auto* source = allocated(reinterpret_cast<rtnl_link*>(object.get()));
-    const auto text = [](const char* value) { return std::string(value == nullptr ? "" : value); };
     Link link{
         .index = rtnl_link_get_ifindex(source),
         .name = text(rtnl_link_get_name(source)),
@@ -189,7 +215,6 @@ Link to_link(const Message& reply) {
         .peer_index = rtnl_link_get_link(source),
         .local = {},
         .remote = {},
-        .counters = {},
     };
     if (nl_addr* mac = rtnl_link_get_addr(source);
         mac && nl_addr_get_len(mac) == link.mac.bytes.size())
@@ -200,13 +225,6 @@ Link to_link(const Message& reply) {
         link.forwarding = setting != 0;
     if (rtnl_link_inet_get_conf(source, IPV4_DEVCONF_RP_FILTER, &setting) == 0)
         link.rp_filter = static_cast<int>(setting);
-    const auto counter = [&](auto id) { return rtnl_link_get_stat(source, id); };
-    link.counters = {.received_packets = counter(RTNL_LINK_RX_PACKETS),
-                     .received_bytes = counter(RTNL_LINK_RX_BYTES),
-                     .sent_packets = counter(RTNL_LINK_TX_PACKETS),
-                     .sent_bytes = counter(RTNL_LINK_TX_BYTES),
-                     .errors = counter(RTNL_LINK_RX_ERRORS) + counter(RTNL_LINK_TX_ERRORS),
-                     .drops = counter(RTNL_LINK_RX_DROPPED) + counter(RTNL_LINK_TX_DROPPED)};
     if (link.kind == "ipip") {
         link.local = from_raw(rtnl_link_ipip_get_local(source));
         link.remote = from_raw(rtnl_link_ipip_get_remote(source));
@@ -216,16 +234,16 @@ Link to_link(const Message& reply) {
     return link;
 }
 
-std::vector<Link> dump_links(Socket& socket, const std::string& kind, Counters counters) {
-    Message message = make_message(RTM_GETLINK, 0, ifinfomsg{});
-    if (counters == Counters::without)
-        message = without_counters(std::move(message));
-    Request request{std::move(message), "list the links of kind " + kind};
-    nlattr* info = allocated(nla_nest_start(request.message.get(), IFLA_LINKINFO));
-    built(nla_put_string(request.message.get(), IFLA_INFO_KIND, kind.c_str()));
-    nla_nest_end(request.message.get(), info);
-    return dump_all<Link>(socket, request, to_link,
-                          [&](const Link& link) { return link.kind == kind; });
+std::vector<Link> dump_links(Socket& socket, const std::string& kind) {
+    return dump_all<Link>(
+        socket, of_kind(kind, without_counters(make_message(RTM_GETLINK, 0, ifinfomsg{}))), to_link,
+        [&](const Link& link) { return link.kind == kind; });
+}
+
+std::vector<Traffic> dump_traffic(Socket& socket, const std::string& kind) {
+    return dump_all<Traffic>(socket, of_kind(kind, make_message(RTM_GETLINK, 0, ifinfomsg{})),
+                             to_traffic,
+                             [&](const Traffic& traffic) { return traffic.kind == kind; });
 }
 
 } // namespace netlink

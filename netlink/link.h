@@ -14,16 +14,6 @@ namespace netlink {
 class Socket;
 class Netns;
 
-/// What went through a device since it was made.
-struct LinkCounters {
-    std::uint64_t received_packets = 0;
-    std::uint64_t received_bytes = 0;
-    std::uint64_t sent_packets = 0;
-    std::uint64_t sent_bytes = 0;
-    std::uint64_t errors = 0; ///< of both directions, like drops
-    std::uint64_t drops = 0;
-};
-
 /// A network device as the kernel has it.
 struct Link {
     int index = 0;
@@ -42,8 +32,6 @@ struct Link {
     std::optional<ip::Address> remote;
     std::uint8_t ttl = 0;
     bool path_mtu_discovery = false;
-
-    LinkCounters counters = {}; ///< only where they were asked for
 };
 
 /// A pair of virtual Ethernet devices, one end here, the other born in the pod.
@@ -106,11 +94,23 @@ Request delete_link(const std::string& name);
 /// What get_link found.
 Link to_link(const Message& reply);
 
-/// Counters make up most of the kernel's answer.
-enum class Counters { without, with };
-
 /// All links of a kind, filtered by the kernel. Grows with their number.
-std::vector<Link> dump_links(Socket& socket, const std::string& kind,
-                             Counters counters = Counters::without);
+std::vector<Link> dump_links(Socket& socket, const std::string& kind);
+
+/// What went through a link since it was made.
+struct Traffic {
+    std::string kind;  ///< of the link
+    std::string alias; ///< of the link
+    bool up = false;   ///< administratively, IFF_UP
+    std::uint64_t received_packets = 0;
+    std::uint64_t received_bytes = 0;
+    std::uint64_t sent_packets = 0;
+    std::uint64_t sent_bytes = 0;
+    std::uint64_t errors = 0; ///< of both directions, like drops
+    std::uint64_t drops = 0;
+};
+
+/// That of all links of a kind, in a fraction of the memory of dump_links().
+std::vector<Traffic> dump_traffic(Socket& socket, const std::string& kind);
 
 } // namespace netlink

@@ -41,7 +41,7 @@ wants_tests() {
     (($# > 0)) || return 0
     local target
     for target in "$@"; do
-        [[ $target != *test* ]] || return 0
+        [[ $target != *test* && $target != bench_* ]] || return 0
     done
     return 1
 }

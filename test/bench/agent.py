@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import time
@@ -38,11 +39,11 @@ def is_ready(host):
     return subprocess.run(words, check=False).returncode == 0
 
 
-def await_route(monitor, network):
+def await_route(monitor.stdout, network):
     """Milliseconds until the kernel says that it is there."""
     begin = time.perf_counter()
-    for line in monitor.stdout:
-        if line.startswith(network):
+    while select.select([monitor], [], [], PATIENCE)[0]:
+        if os.read(monitor.fileno(), 1 << 16).decode().count(network):
             return 1000 * (time.perf_counter() - begin)
     raise Failed(f"no route to {network}")
 
@@ -54,6 +55,7 @@ def measure(nodes, rounds):
     options = ["--nodes-file", path, "--node-name", "host0", "--listen", "127.0.0.1:9411"]
     for name in ["program-dir", "state-dir", "cni-bin-dir", "cni-conf-dir", "etc-dir"]:
         options += [f"--{name}", PROGRAMS if name == "program-dir" else f"/run/agent/{name}"]
+    monitor = None
     begin = time.perf_counter()
     with open("/run/agent.log", "w") as log:
         agent = subprocess.Popen(entered(host, [f"{PROGRAMS}/ipipd", *options])[1], stderr=log, stdout=log)
@@ -67,16 +69,17 @@ def measure(nodes, rounds):
         before = processor(agent.pid)
         time.sleep(5)
         idle = (processor(agent.pid) - before) / 5
-        monitor = subprocess.Popen(entered(host, ["ip", "-o", "monitor", "route"])[1], stdout=subprocess.PIPE, text=True)
+        monitor = subprocess.Popen(entered(host, ["ip", "-o", "monitor", "route"])[1], stdout=subprocess.PIPE)
         time.sleep(1)
         times = []
         for turn in range(rounds):
             network = f"10.200.{turn}.0/24"
             replace(path, lambda nodes: nodes[-1].update(podCIDRs=[network]))
-            times.append(await_route(monitor, network))
-        monitor.terminate()
+            times.append(await_route(monitor.stdout, network))
         return {"nodes": nodes, "ready": ready, "idle": idle, "route": sorted(times)[rounds // 2],
                 "memory": int(status(agent.pid)["VmHWM"].split()[0]) / 1024}
     finally:
+        if monitor:
+            monitor.terminate()
         agent.send_signal(signal.SIGTERM)
         agent.wait()

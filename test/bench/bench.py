@@ -32,7 +32,7 @@ def fresh_run():
 
 
 def measure_tunnels(size):
-    found = tunnels.measure(size)
+    found = {"kernel of the tunnels": os.uname().release, **tunnels.measure(size)}
     if size["agent"]:
         found["agent"] = agent.measure(size["agent"], size["rounds"])
         found["data plane"] = dataplane.measure(size["more"], size["rounds"])

@@ -2,7 +2,6 @@
 fewest netlink messages that make the same devices; and a pod's ADD where there are many nodes."""
 
 import json
-import subprocess
 import time
 
 from plugins import ours
@@ -18,20 +17,9 @@ def prepare(host):
     connect(host)
 
 
-def mesh(host, what, peers):
-    words = entered(host, [f"{PROGRAMS}/bench_mesh", what, str(peers)])[1]
-    return Run(float(sh(*words)), 0, 0)
-
-
-def floor(host, *words):
-    """Its process start is left out, as it is of ours: that of one that does nothing."""
-
-    def wall(*arguments):
-        begin = time.perf_counter()
-        subprocess.run(entered(host, [f"{PROGRAMS}/bench_floor", *arguments])[1], check=True)
-        return 1000 * (time.perf_counter() - begin)
-
-    return Run(max(0.0, wall(*words) - wall("nothing")), 0, 0)
+def run(host, program, *words):
+    """A program that tells how long it took, process start left out."""
+    return Run(float(sh(*entered(host, [f"{PROGRAMS}/{program}", *map(str, words)])[1])), 0, 0)
 
 
 def kernel_memory():
@@ -48,15 +36,16 @@ def by_size(host, peers, times):
         samples.setdefault(name, Sample()).add(run)
 
     memory = 0.0
-    for _ in range(times):
+    for turn in range(times):
         time.sleep(SETTLE)
         before = kernel_memory()
-        add("floor make", floor(host, "mesh", str(peers), "172.16.5.126", "10.63.0.1"))
-        memory = max(memory, (kernel_memory() - before) / peers)
-        add("floor remove", floor(host, "mesh-delete"))
+        add("floor make", run(host, "bench_floor", "mesh", peers, "172.16.5.126", "10.63.0.1"))
+        if turn > 0:  # what the kernel keeps in reserve is filled by then
+            memory = (kernel_memory() - before) / peers
+        add("floor remove", run(host, "bench_floor", "mesh-delete"))
         time.sleep(SETTLE)
         for what in ["make", "again", "change", "clear"]:
-            add(what, mesh(host, what, peers))
+            add(what, run(host, "bench_mesh", what, peers))
     return {**{name: sample.median for name, sample in samples.items()}, "memory": memory}
 
 

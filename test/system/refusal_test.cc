@@ -1,6 +1,7 @@
 #include "test/system/cluster.h"
 #include "test/system/modules.h"
 
+#include <array>
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <grp.h>
@@ -135,6 +136,20 @@ TEST_F(Refusal, WhenTheResultCannotBeWritten) {
     const Output output = host.call(call);
     EXPECT_EQ(output.status, 1);
     EXPECT_THAT(output.err, HasSubstr("standard output"));
+    EXPECT_TRUE(is_unchanged(host.net(), before));
+}
+
+TEST_F(Refusal, WhenNobodyReadsTheResultAnyMore) {
+    Call call = add(cluster.config());
+    call.prepare = [] {
+        std::array<int, 2> ends{};
+        if (::pipe(ends.data()) != 0)
+            ::_exit(126);
+        ::close(ends[0]);
+        ::dup2(ends[1], STDOUT_FILENO);
+    };
+    const Json before = host.net().state();
+    EXPECT_EQ(host.call(call).status, 1);
     EXPECT_TRUE(is_unchanged(host.net(), before));
 }
 

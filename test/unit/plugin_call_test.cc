@@ -1,5 +1,7 @@
 #include "test/unit/plugin_call.h"
 
+#include "plugin/program.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -32,6 +34,13 @@ TEST(Run, AnswersVersionWithAllThatItServes) {
     EXPECT_EQ(versions(R"({"cniVersion": "1.1.0"})"), current);
     EXPECT_EQ(versions(R"({"cniVersion": "0.4.0", "name": 5})"),
               (json::Value{{"cniVersion", "0.4.0"}, {"supportedVersions", all}}));
+}
+
+TEST(Run, AnswersVersionAlsoWhereStandardInputIsClosed) {
+    Program program;
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(cni::run(program, environment_of(version_variables), -1, STDOUT_FILENO), 0);
+    EXPECT_THAT(testing::internal::GetCapturedStdout(), testing::HasSubstr("supportedVersions"));
 }
 
 TEST(Run, RefusesVersionOfWhatIsNoConfiguration) {
