@@ -39,7 +39,7 @@ def is_ready(host):
     return subprocess.run(words, check=False).returncode == 0
 
 
-def await_route(monitor.stdout, network):
+def await_route(monitor, network):
     """Milliseconds until the kernel says that it is there."""
     begin = time.perf_counter()
     while select.select([monitor], [], [], PATIENCE)[0]:

@@ -86,10 +86,10 @@ def targets(found):
     own = median["ipip ADD"]
     goals = [
         at_most("ADD, to the floor", 1.4, own / median["floor ADD"]),
-        at_least("ADD, faster than ptp + host-local", 6, median["ptp ADD"] / own),
-        at_least("ADD with masquerade, faster than ptp's", 15, median["ptp-masq ADD"] / median["ipip-masq ADD"]),
+        at_least("ADD, faster than ptp + host-local", 6, median["ptp ADD"] / own, gate=False),
+        at_least("ADD with masquerade, faster than ptp's", 15, median["ptp-masq ADD"] / median["ipip-masq ADD"], gate=False),
         at_most("DEL, to the floor's", 1.5, median["ipip DEL"] / median["floor DEL"]),
-        at_least("DEL, faster than ptp + host-local", 10, median["ptp DEL"] / median["ipip DEL"]),
+        at_least("DEL, faster than ptp + host-local", 10, median["ptp DEL"] / median["ipip DEL"], gate=False),
         at_most("peak memory of an ADD", 4.8, samples["ipip ADD"]["memory"], " MiB"),
     ]
     for what, line in [("pods", found["with pods"]["ipip"]), ("leases", found["with leases"]["ipip-ipam"])]:
@@ -106,13 +106,13 @@ def targets(found):
     for step in list(rates["ipip"])[-2:]:
         goals += [
             at_least(f"{step} ADDs at once, pods a second to the floor's", 0.7, rates["ipip"][step] / rates["floor"][step]),
-            at_least(f"{step} ADDs at once, to ptp's", 6, rates["ipip"][step] / rates["ptp"][step]),
+            at_least(f"{step} ADDs at once, to ptp's", 6, rates["ipip"][step] / rates["ptp"][step], gate=False),
         ]
     for peers, times in found["mesh"].items():
         if int(peers) == 1000:
             goals += [
                 at_most(f"mesh of {int(peers):,}, to bare messages", 1.2, times["make"] / times["floor make"]),
-                at_most(f"no-op, to making {int(peers):,}", 0.05, times["again"] / times["make"]),
+                at_most(f"no-op, to making {int(peers):,}", 0.05, times["again"] / times["make"], gate=False),
                 at_most(f"removal of {int(peers):,}, to one message", 1.2, times["clear"] / times["floor remove"]),
             ]
     if "agent" in found:
