@@ -53,8 +53,8 @@ std::vector<std::string> Feasible::leave_out(const mesh::Conflict& conflict,
         return {};
     std::vector<std::string> lines;
     for (const mesh::Conflict::InTheWay& obstacle : conflict.obstacles()) {
-        const auto place = std::ranges::find(nodes_, obstacle.tunnel, [](const mesh::Node& node) {
-            return mesh::device_name(*mesh::address_in(ip::Family::v4, node.addresses));
+        const auto place = std::ranges::find(nodes_, obstacle.remote, [](const mesh::Node& node) {
+            return *mesh::address_in(ip::Family::v4, node.addresses);
         });
         if (place == nodes_.end())
             continue; // the second obstacle of a node that is not had any more

@@ -2,11 +2,13 @@
 
 #include "agent/log.h"
 #include "netlink/link.h"
+#include "netlink/route.h"
 #include "netlink/socket.h"
 
 #include <algorithm>
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
+#include <set>
 
 namespace agent {
 
@@ -95,6 +97,24 @@ std::vector<netlink::Traffic> traffic_of(const std::string& network) {
     return tunnels;
 }
 
+/// The peers that are reached by a device to all.
+std::size_t count_gateways(int device) {
+    netlink::Socket route;
+    std::set<ip::Address> gateways;
+    for (const netlink::Route& way : netlink::dump_own_routes(route, ip::Family::v4))
+        if (way.link == device && way.gateway)
+            gateways.insert(*way.gateway);
+    return gateways.size();
+}
+
+std::size_t count_standing(const std::vector<netlink::Traffic>& tunnels) {
+    std::size_t count = 0;
+    for (const netlink::Traffic& tunnel : tunnels)
+        if (tunnel.up)
+            count += tunnel.to_all ? count_gateways(tunnel.index) : 1;
+    return count;
+}
+
 struct PeerFamily {
     const char* name;
     const char* help;
@@ -134,8 +154,8 @@ void append_family(std::string& text, const PeerFamily& family, const std::strin
 std::string text_of_tunnels(const std::string& network) {
     const auto tunnels = traffic_of(network);
     Collection standing;
-    standing.gauge("ipip_peers_standing", "Tunnels that are up",
-                   static_cast<double>(std::ranges::count_if(tunnels, &netlink::Traffic::up)));
+    standing.gauge("ipip_peers_standing", "Peers to which a tunnel that is up leads",
+                   static_cast<double>(count_standing(tunnels)));
     std::string text = text_of(std::move(standing));
     constexpr std::size_t usual_line = 72;
     text.reserve(text.size() + tunnels.size() * std::size(peer_families) * usual_line);

@@ -87,6 +87,15 @@ void set_up_devices(netlink::Socket& route, const Changes& changes) {
         pipeline.add(netlink::change_tunnel(device));
     for (const auto& [device, settings] : changes.configure)
         pipeline.add(netlink::configure(device, settings));
+    for (const std::string& device : changes.loosen)
+        pipeline.add(netlink::configure(device, {.rp_filter = 2}));
+    pipeline.flush();
+}
+
+void tighten(netlink::Socket& route, const Changes& changes) {
+    Pipeline pipeline(route, must_succeed);
+    for (const std::string& device : changes.tighten)
+        pipeline.add(netlink::configure(device, {.rp_filter = 1}));
     pipeline.flush();
 }
 
@@ -115,17 +124,17 @@ void add_routes(netlink::Socket& route, const Changes& changes, const Indices& i
     Pipeline pipeline(route, [&](std::size_t number, const netlink::Socket::Answer& answer) {
         if (!answer.error || answer.error->number() != EEXIST)
             return must_succeed(number, answer);
-        const auto& [device, wanted, if_exists] = changes.add_routes[number];
+        const auto& [device, wanted, if_exists, remote] = changes.add_routes[number];
         const std::string destination = wanted.destination.to_string();
         const std::string what = "a route to " + destination +
                                  " that this network did not make stands "
                                  "already; remove it (ip route show " +
                                  destination + ')';
-        if (device.empty())
+        if (!remote)
             throw Conflict(what);
-        obstacles.push_back({.tunnel = device, .what = what, .pod_cidr = wanted.destination});
+        obstacles.push_back({.remote = *remote, .what = what, .pod_cidr = wanted.destination});
     });
-    for (const auto& [device, wanted, if_exists] : changes.add_routes) {
+    for (const auto& [device, wanted, if_exists, remote] : changes.add_routes) {
         netlink::Route placed = wanted;
         placed.link = indices.at(device);
         pipeline.add(netlink::add_route(placed, if_exists));
@@ -163,7 +172,8 @@ void remove(netlink::Socket& route, const Changes& changes, const Observed& obse
 }
 
 std::string shown(const netlink::TunnelDevice& device) {
-    return device.name + " (" + device.alias + ") to " + device.remote.to_string() + ", MTU " +
+    return device.name + " (" + device.alias + ") to " +
+           (device.remote ? device.remote->to_string() : "all peers") + ", MTU " +
            std::to_string(device.mtu);
 }
 
@@ -174,6 +184,7 @@ void apply(netlink::Socket& route, const Changes& changes, const Observed& obser
     set_up_devices(route, changes);
     add_addresses(route, changes, indices);
     add_routes(route, changes, indices); // and moves those that stay, before their old way goes
+    tighten(route, changes);
     remove(route, changes, observed);
 }
 
@@ -189,7 +200,7 @@ std::vector<std::string> describe(const Changes& changes) {
         lines.push_back("set alias, forwarding and source check of " + device);
     for (const auto& [device, address] : changes.add_addresses)
         lines.push_back("added the address " + address.local.to_string() + " to " + device);
-    for (const auto& [device, route, if_exists] : changes.add_routes)
+    for (const auto& [device, route, if_exists, remote] : changes.add_routes)
         lines.push_back((if_exists == netlink::IfExists::fail ? "added" : "changed") +
                         (" the route " + route.destination.to_string()) +
                         (device.empty() ? ", unreachable" : " to " + device));
@@ -215,7 +226,7 @@ std::vector<std::string> describe_wrongs(const Changes& changes) {
     for (const auto& [device, address] : changes.add_addresses)
         lines.push_back("the address " + address.local.to_string() + " on " + device +
                         " is missing");
-    for (const auto& [device, route, if_exists] : changes.add_routes)
+    for (const auto& [device, route, if_exists, remote] : changes.add_routes)
         lines.push_back("the route " + route.destination.to_string() +
                         (device.empty() ? ", unreachable," : " to " + device) +
                         (if_exists == netlink::IfExists::fail ? " is missing" : " is wrong"));

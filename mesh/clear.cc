@@ -16,8 +16,8 @@ namespace {
 
 Remnant describe(const netlink::Link& tunnel) {
     const std::string owner = tunnel.alias.empty() ? "in the making" : tunnel.alias;
-    return {.what =
-                "the tunnel " + tunnel.name + " (" + owner + ") to " + tunnel.remote->to_string(),
+    return {.what = "the tunnel " + tunnel.name + " (" + owner + ") to " +
+                    (tunnel.remote ? tunnel.remote->to_string() : "all peers"),
             .by_hand = "ip link delete " + tunnel.name};
 }
 

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 #include <set>
+#include <tuple>
 
 namespace mesh {
 
@@ -21,12 +22,17 @@ bool has_our_name(const netlink::Link& link) {
            link.name.find_first_not_of("0123456789abcdef", prefix.size()) == std::string::npos;
 }
 
+/// Whether an address on a device of ours is one that we give such a device.
+bool is_endpoint(const netlink::InterfaceAddress& address, const netlink::Link& device) {
+    return device.remote ? address.peer.has_value() : address.prefix == address.local.bits();
+}
+
 std::string network_of(const netlink::Link& link) {
     return link.alias.substr(0, link.alias.find('/'));
 }
 
 netlink::TunnelDevice as_device(const netlink::Link& link) {
-    return {link.name, link.alias, *link.local, *link.remote, link.ttl, link.mtu};
+    return {link.name, link.alias, *link.local, link.remote, link.ttl, link.mtu};
 }
 
 class Planner {
@@ -34,12 +40,14 @@ class Planner {
     Planner(const Wanted& wanted, const Observed& observed) : wanted_(wanted), observed_(observed) {
         std::set<int> going; // what they bear goes with them
         for (const netlink::Link& link : observed.tunnels) {
-            if (has_our_name(link) && link.name != device_name(*link.remote)) {
+            if (has_our_name(link) && link.name != device_name(link.remote)) {
                 refuse_other_network(link);
                 changes_.delete_first.push_back(link.name);
                 going.insert(link.index);
+            } else if (has_our_name(link)) {
+                ours_.emplace(link.name, &link);
             } else {
-                (has_our_name(link) ? ours_ : others_).emplace(link.name, &link);
+                foreign_.emplace(std::pair(*link.local, link.remote), link.name);
             }
         }
         for (const netlink::InterfaceAddress& address : observed.addresses)
@@ -52,6 +60,9 @@ class Planner {
 
     Changes plan() && {
         refuse_conflicts();
+        for (const Tunnel& tunnel : wanted_.tunnels)
+            wanted_devices_.insert(tunnel.device.name);
+        regroups_ = wanted_.check_source && changes_topology();
         plan_endpoint();
         for (const Tunnel& tunnel : wanted_.tunnels)
             plan_tunnel(tunnel);
@@ -69,26 +80,55 @@ class Planner {
                            "name here, or remove it first");
     }
 
+    /// A sentence, where others have a tunnel with these ends.
+    std::optional<std::string> find_foreign(const ip::Address& local,
+                                            const std::optional<ip::Address>& remote,
+                                            const std::string& trouble) const {
+        const auto found = foreign_.find({local, remote});
+        if (found == foreign_.end())
+            return {};
+        return "the device " + found->second + " is a tunnel from " + local.to_string() + " to " +
+               (remote ? remote->to_string() : "all") + " already, " + trouble +
+               "; remove it (ip link delete " + found->second + ')';
+    }
+
     void refuse_conflicts() const {
         for (const auto& [name, link] : ours_)
             refuse_other_network(*link);
-        std::map<std::pair<ip::Address, ip::Address>, std::string> taken;
-        for (const auto& [name, link] : others_)
-            taken.emplace(std::pair(*link->local, *link->remote), name);
         std::vector<Conflict::InTheWay> obstacles;
         for (const Tunnel& tunnel : wanted_.tunnels) {
-            const auto [local, remote] = std::pair(tunnel.device.local, tunnel.device.remote);
-            if (const auto other = taken.find({local, remote}); other != taken.end())
-                obstacles.push_back(
-                    {.tunnel = tunnel.device.name,
-                     .what = "the device " + other->second + " is a tunnel from " +
-                             local.to_string() + " to " + remote.to_string() +
-                             " already, and the kernel allows one; remove it (ip link delete " +
-                             other->second + ')',
-                     .pod_cidr = {}});
+            const auto& [local, remote] = std::tie(tunnel.device.local, tunnel.device.remote);
+            const auto same = find_foreign(local, remote, "and the kernel allows one");
+            if (same && !remote)
+                throw Conflict(*same);
+            if (same)
+                obstacles.push_back({.remote = *remote, .what = *same, .pod_cidr = {}});
+            if (!remote)
+                note_thieves(tunnel, obstacles);
         }
         if (!obstacles.empty())
             throw Conflict(std::move(obstacles));
+    }
+
+    /// What a peer sends comes out of a device to that peer, if there is one, and not out of the
+    /// device to all (ip_tunnel_lookup in the kernel).
+    void note_thieves(const Tunnel& to_all, std::vector<Conflict::InTheWay>& obstacles) const {
+        std::set<ip::Address> peers;
+        for (const Tunnel::Way& way : to_all.ways)
+            peers.insert(way.remote);
+        for (const ip::Address& peer : peers)
+            for (const ip::Address& local : {to_all.device.local, ip::Address()})
+                if (const auto thief = find_foreign(local, peer, "and takes what that peer sends"))
+                    obstacles.push_back({.remote = peer, .what = *thief, .pod_cidr = {}});
+    }
+
+    /// Whether one device to all takes over from those to one peer each, or the other way round.
+    bool changes_topology() const {
+        return std::ranges::any_of(ours_, [&](const auto& entry) {
+            return !wanted_devices_.contains(entry.first) && !wanted_.tunnels.empty() &&
+                   entry.second->remote.has_value() !=
+                       wanted_.tunnels.front().device.remote.has_value();
+        });
     }
 
     /// The endpoint stands on the loopback device too: it must outlive every tunnel, as the kernel
@@ -107,14 +147,16 @@ class Planner {
 
     void plan_tunnel(const Tunnel& tunnel) {
         const netlink::TunnelDevice& device = tunnel.device;
-        wanted_devices_.insert(device.name);
         const auto present = ours_.find(device.name);
         const netlink::Link* link = present == ours_.end() ? nullptr : present->second;
         if (link == nullptr)
             changes_.make.push_back(device);
         else if (as_device(*link) != device || !link->up || !link->path_mtu_discovery)
             changes_.change.push_back(device);
-        const int rp_filter = wanted_.check_source ? 1 : 0;
+        const bool loosely = regroups_ && device.remote;
+        const int rp_filter = !wanted_.check_source ? 0 : loosely ? 2 : 1;
+        if (loosely)
+            changes_.tighten.push_back(device.name);
         if (link == nullptr || !link->forwarding || link->rp_filter != rp_filter)
             changes_.configure.push_back({device.name,
                                           {.alias = device.alias,
@@ -125,14 +167,17 @@ class Planner {
         const int index = link == nullptr ? 0 : link->index;
         want_address(device.name, {.link = index,
                                    .local = tunnel.endpoint,
-                                   .peer = tunnel.peer,
-                                   .prefix = tunnel.peer.bits(),
+                                   .peer = tunnel.peer_endpoint,
+                                   .prefix = tunnel.endpoint.bits(),
                                    .label = device.name});
-        for (const ip::Cidr& destination : tunnel.destinations)
-            want_route(device.name, {.destination = destination,
-                                     .link = index,
-                                     .source = tunnel.endpoint,
-                                     .protocol = netlink::own_protocol});
+        for (const auto& [destination, remote] : tunnel.ways)
+            want_route(device.name,
+                       {.destination = destination,
+                        .link = index,
+                        .gateway = device.remote ? std::nullopt : std::optional(remote),
+                        .source = tunnel.endpoint,
+                        .protocol = netlink::own_protocol},
+                       remote);
     }
 
     /// What is addressed to a pod of this node that does not exist ends here, instead of
@@ -149,7 +194,7 @@ class Planner {
         const auto [begin, end] = addresses_.equal_range(address.link);
         const auto found = std::find_if(begin, end, [&](const auto& entry) {
             netlink::InterfaceAddress present = *entry.second;
-            if (address.peer) // on a device that is ours, whatever label someone gave it
+            if (address.link != loopback_index) // ours, whatever label someone gave it
                 present.label = address.label;
             return present == address;
         });
@@ -159,32 +204,40 @@ class Planner {
             kept_addresses_.insert(found->second);
     }
 
-    void want_route(const std::string& device, const netlink::Route& route) {
+    void want_route(const std::string& device, const netlink::Route& route,
+                    const std::optional<ip::Address>& remote = {}) {
         const auto found = routes_.find({route.destination, route.metric});
         if (found == routes_.end()) {
-            changes_.add_routes.push_back({device, route, netlink::IfExists::fail});
+            changes_.add_routes.push_back({device, route, netlink::IfExists::fail, remote});
             return;
         }
         kept_routes_.insert(found->second);
         if (*found->second != route)
-            changes_.add_routes.push_back({device, route, netlink::IfExists::replace});
+            changes_.add_routes.push_back({device, route, netlink::IfExists::replace, remote});
+    }
+
+    void remove(const netlink::Link& device) {
+        if (regroups_ && device.remote)
+            changes_.loosen.push_back(device.name);
+        changes_.delete_devices.push_back(device.name); // its addresses and routes go with it
     }
 
     void prune() {
-        std::set<int> staying;
+        std::map<int, const netlink::Link*> staying;
         for (const auto& [name, link] : ours_) {
             if (wanted_devices_.contains(name))
-                staying.insert(link->index);
+                staying.emplace(link->index, link);
             else
-                changes_.delete_devices.push_back(name); // its addresses and routes go with it
+                remove(*link);
         }
         for (const netlink::Route& route : observed_.routes)
             if (!kept_routes_.contains(&route) &&
                 (route.unreachable || staying.contains(route.link)))
                 changes_.delete_routes.push_back(route);
         for (const netlink::InterfaceAddress& address : observed_.addresses) {
-            const bool ours =
-                address.label == endpoint_label || (staying.contains(address.link) && address.peer);
+            const auto device = staying.find(address.link);
+            const bool ours = address.label == endpoint_label ||
+                              (device != staying.end() && is_endpoint(address, *device->second));
             if (ours && !kept_addresses_.contains(&address))
                 changes_.delete_addresses.push_back(address);
         }
@@ -193,10 +246,11 @@ class Planner {
     const Wanted& wanted_;
     const Observed& observed_;
     std::map<std::string, const netlink::Link*> ours_;
-    std::map<std::string, const netlink::Link*> others_;
+    std::map<std::pair<ip::Address, std::optional<ip::Address>>, std::string> foreign_;
     std::multimap<int, const netlink::InterfaceAddress*> addresses_; // by device
     std::map<std::pair<ip::Cidr, std::uint32_t>, const netlink::Route*> routes_;
     std::set<std::string> wanted_devices_;
+    bool regroups_ = false; ///< routes move between devices that both see packets meanwhile
     std::set<const netlink::InterfaceAddress*> kept_addresses_;
     std::set<const netlink::Route*> kept_routes_;
     Changes changes_;
@@ -221,9 +275,10 @@ bool Changes::empty() const {
            delete_addresses.empty() && delete_devices.empty();
 }
 
-std::string device_name(const ip::Address& remote) {
+std::string device_name(const std::optional<ip::Address>& remote) {
     std::string name(prefix);
-    for (const std::uint8_t byte : remote.bytes()) {
+    const ip::Address shown = remote.value_or(ip::Address());
+    for (const std::uint8_t byte : shown.bytes()) {
         name += "0123456789abcdef"[byte >> 4];
         name += "0123456789abcdef"[byte & 15];
     }
@@ -243,7 +298,7 @@ Observed select_ours(const Observed& observed) {
     std::set<int> going;
     for (const netlink::Link& link : observed.tunnels) {
         const bool made_by_us = !link.alias.empty() && network_of(link) != link.alias;
-        const bool in_the_making = link.alias.empty() && link.name == device_name(*link.remote);
+        const bool in_the_making = link.alias.empty() && link.name == device_name(link.remote);
         if (has_our_name(link) && (made_by_us || in_the_making)) {
             ours.tunnels.push_back(link);
             going.insert(link.index);

@@ -21,9 +21,9 @@ class Conflict : public std::runtime_error {
     /// All of the mesh is concerned.
     explicit Conflict(const std::string& what) : std::runtime_error(what) {}
 
-    /// What is in the way of single tunnels and not of the others.
+    /// What is in the way of single peers and not of the others.
     struct InTheWay {
-        std::string tunnel;               ///< the device's name
+        ip::Address remote;               ///< the peer on the underlay
         std::string what;                 ///< a sentence
         std::optional<ip::Cidr> pod_cidr; ///< only this one of the peer's is concerned
     };
@@ -43,12 +43,16 @@ class NoTunnels : public std::runtime_error {
     NoTunnels();
 };
 
-/// A tunnel to one peer.
+/// A device to one peer, or to all of them, and what leads into it.
 struct Tunnel {
+    struct Way {
+        ip::Cidr destination;
+        ip::Address remote; ///< the peer on the underlay
+    };
     netlink::TunnelDevice device;
-    ip::Address endpoint; ///< this node's
-    ip::Address peer;     ///< the other's endpoint
-    std::vector<ip::Cidr> destinations;
+    ip::Address endpoint;                     ///< this node's
+    std::optional<ip::Address> peer_endpoint; ///< of the one peer
+    std::vector<Way> ways;
 };
 
 struct Wanted {
@@ -77,6 +81,7 @@ struct Changes {
         std::string device;   ///< empty for an unreachable route
         netlink::Route route; ///< without `link`
         netlink::IfExists if_exists;
+        std::optional<ip::Address> remote; ///< the peer; none for an unreachable route
     };
     /// Devices of ours that lead elsewhere than they are named after: in the way of those that do.
     std::vector<std::string> delete_first;
@@ -87,8 +92,13 @@ struct Changes {
         netlink::LinkSettings settings;
     };
     std::vector<Configure> configure;
+    /// Devices whose routes move to another: a packet may come by the one while its answer would
+    /// take the other, and the strict source check lets no such packet pass. It is loose (RFC 3704
+    /// section 2.4) until they are gone.
+    std::vector<std::string> loosen;
     std::vector<Address> add_addresses;
     std::vector<Route> add_routes;
+    std::vector<std::string> tighten; ///< those that such routes have moved to
     std::vector<netlink::Route> delete_routes;
     std::vector<netlink::InterfaceAddress> delete_addresses;
     std::vector<std::string> delete_devices;
@@ -97,10 +107,11 @@ struct Changes {
 };
 
 /// The name of the device to `remote`: "ipip-" and the address in hexadecimal. Two peers never
-/// share one, since the kernel itself allows one ipip device a pair of addresses.
-std::string device_name(const ip::Address& remote);
+/// share one, since the kernel itself allows one ipip device a pair of addresses. That to all
+/// peers, as the kernel has it, is to 0.0.0.0.
+std::string device_name(const std::optional<ip::Address>& remote);
 
-/// The alias of the device to a peer: "NETWORK/PEER".
+/// The alias of the device to a peer: "NETWORK/PEER"; to all, "NETWORK/*".
 std::string device_alias(const std::string& network, const std::string& peer);
 
 /// The label of the endpoint's address on the loopback device, by which it is known as ours.

@@ -44,6 +44,59 @@ netlink::Link own_device(netlink::Socket& route, const Node& self, const Observe
                    "\" is not on this host; give the node one that is (ip address show)");
 }
 
+/// The largest packet that fits a tunnel to each of the peers, in their order.
+std::vector<std::uint32_t> find_mtus(const std::vector<const Node*>& peers,
+                                     const Settings& settings, const Underlay& underlay,
+                                     std::uint32_t own_mtu) {
+    std::vector<std::uint32_t> mtus;
+    for (const Node* peer : peers) {
+        const auto path = underlay.mtu.find(underlay_address(*peer));
+        const std::uint32_t outer = path == underlay.mtu.end() ? own_mtu : path->second;
+        const std::uint32_t inner = std::max(outer, smallest_mtu + ipip_overhead) - ipip_overhead;
+        mtus.push_back(settings.mtu != 0 ? settings.mtu : inner);
+    }
+    return mtus;
+}
+
+std::vector<Tunnel::Way> ways_to(const Node& peer) {
+    std::vector<Tunnel::Way> ways;
+    for (const ip::Cidr& pod_cidr : peer.pod_cidrs)
+        ways.push_back({pod_cidr, underlay_address(peer)});
+    return ways;
+}
+
+Tunnel pair_tunnel(const Node& self, const Node& peer, const Settings& settings,
+                   std::uint32_t mtu) {
+    const ip::Address remote = underlay_address(peer);
+    return {.device = {.name = device_name(remote),
+                       .alias = device_alias(settings.network, peer.name),
+                       .local = underlay_address(self),
+                       .remote = remote,
+                       .ttl = settings.ttl,
+                       .mtu = mtu},
+            .endpoint = *address_in(ip::Family::v4, self.tunnel_addresses),
+            .peer_endpoint = address_in(ip::Family::v4, peer.tunnel_addresses),
+            .ways = ways_to(peer)};
+}
+
+Tunnel shared_tunnel(const Node& self, const std::vector<const Node*>& peers,
+                     const Settings& settings, std::uint32_t mtu) {
+    Tunnel tunnel{.device = {.name = device_name(std::nullopt),
+                             .alias = device_alias(settings.network, "*"),
+                             .local = underlay_address(self),
+                             .remote = {},
+                             .ttl = settings.ttl,
+                             .mtu = mtu},
+                  .endpoint = *address_in(ip::Family::v4, self.tunnel_addresses),
+                  .peer_endpoint = {},
+                  .ways = {}};
+    for (const Node* peer : peers) {
+        const std::vector<Tunnel::Way> ways = ways_to(*peer);
+        tunnel.ways.insert(tunnel.ways.end(), ways.begin(), ways.end());
+    }
+    return tunnel;
+}
+
 Wanted want(const std::vector<Node>& nodes, const Node& self, const Settings& settings,
             const Underlay& underlay, std::uint32_t own_mtu) {
     Wanted wanted{.network = settings.network,
@@ -51,23 +104,17 @@ Wanted want(const std::vector<Node>& nodes, const Node& self, const Settings& se
                   .endpoint = address_in(ip::Family::v4, self.tunnel_addresses),
                   .own_pod_cidrs = self.pod_cidrs,
                   .check_source = settings.check_source};
-    for (const Node& peer : nodes) {
-        if (&peer == &self)
-            continue;
-        const ip::Address remote = underlay_address(peer);
-        const auto path = underlay.mtu.find(remote);
-        const std::uint32_t outer = path == underlay.mtu.end() ? own_mtu : path->second;
-        const std::uint32_t inner = std::max(outer, smallest_mtu + ipip_overhead) - ipip_overhead;
-        wanted.tunnels.push_back({.device = {.name = device_name(remote),
-                                             .alias = device_alias(settings.network, peer.name),
-                                             .local = underlay_address(self),
-                                             .remote = remote,
-                                             .ttl = settings.ttl,
-                                             .mtu = settings.mtu != 0 ? settings.mtu : inner},
-                                  .endpoint = *wanted.endpoint,
-                                  .peer = *address_in(ip::Family::v4, peer.tunnel_addresses),
-                                  .destinations = peer.pod_cidrs});
-    }
+    std::vector<const Node*> peers;
+    for (const Node& node : nodes)
+        if (&node != &self)
+            peers.push_back(&node);
+    const std::vector<std::uint32_t> mtus = find_mtus(peers, settings, underlay, own_mtu);
+    if (settings.topology == Topology::shared && !peers.empty())
+        wanted.tunnels.push_back(
+            shared_tunnel(self, peers, settings, *std::ranges::min_element(mtus)));
+    if (settings.topology == Topology::pairs)
+        for (std::size_t i = 0; i < peers.size(); ++i)
+            wanted.tunnels.push_back(pair_tunnel(self, *peers[i], settings, mtus[i]));
     return wanted;
 }
 

@@ -11,9 +11,19 @@
 
 namespace mesh {
 
+/// How many devices a mesh has.
+enum class Topology {
+    pairs,  ///< one to each peer
+    /// One to all, with a route through each peer's address: cheap where there are thousands. It
+    /// has one MTU, the least, and one set of counters, and takes packets from any address on the
+    /// underlay; its source check only sees to it that the inner address is a peer's.
+    shared,
+};
+
 /// What a mesh is made like, beyond who is in it.
 struct Settings {
-    std::string network;      ///< the name of the CNI network, which owns the mesh
+    std::string network; ///< the name of the CNI network, which owns the mesh
+    Topology topology = Topology::pairs;
     std::uint32_t mtu = 0;    ///< of every tunnel, bytes; 0: found out for each
     std::uint8_t ttl = 64;    ///< of the outer header
     bool masquerade = false;  ///< pods' traffic to outside the cluster

@@ -7,18 +7,27 @@ namespace mesh {
 
 namespace {
 
-/// A key with several known values of which this version does the first.
-void require_first(const json::Field& document, const char* key,
-                   const std::vector<std::string>& values) {
-    const auto field = document.find(key);
-    if (!field || field->string() == values.front())
-        return;
-    if (std::ranges::find(values, field->string()) != values.end())
-        field->unsupported("is not supported yet; use \"" + values.front() + '"');
+using Values = std::vector<std::string>;
+
+/// Which of the values the field has.
+std::size_t choose(const json::Field& field, const Values& values) {
+    const auto found = std::ranges::find(values, field.string());
+    if (found != values.end())
+        return static_cast<std::size_t>(found - values.begin());
     std::string choice;
     for (const std::string& value : values)
         choice += (choice.empty() ? "\"" : " or \"") + value + '"';
-    field->fail(field->shown() + " is unknown; use " + choice);
+    field.fail(field.shown() + " is unknown; use " + choice);
+}
+
+/// A key with several known values of which this version does the first.
+void require_first(const json::Field& document, const char* key, const Values& values) {
+    if (const auto field = document.find(key); field && choose(*field, values) != 0)
+        field->unsupported("is not supported yet; use \"" + values.front() + '"');
+}
+
+Topology read_topology(const json::Field& field) {
+    return choose(field, {"pairs", "shared"}) == 0 ? Topology::pairs : Topology::shared;
 }
 
 template <typename Read>
@@ -44,13 +53,13 @@ std::uint32_t read_mtu(const json::Field& field) {
 } // namespace
 
 Settings read_settings(const json::Field& document, std::string network) {
-    require_first(document, "topology", {"pairs", "shared"});
     require_first(document, "direct", {"never", "same-subnet"});
     require_first(document, "encapsulation", {"ipip", "fou"});
     if (const auto port = document.find("fouPort"))
         port->integer(1, 65535);
     return {
         .network = std::move(network),
+        .topology = value_or(document, "topology", read_topology, Topology::pairs),
         .mtu = value_or(document, "mtu", read_mtu, 0),
         .ttl = static_cast<std::uint8_t>(value_or(
             document, "ttl", [](const json::Field& field) { return field.integer(1, 255); }, 64)),

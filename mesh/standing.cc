@@ -64,6 +64,7 @@ std::string fingerprint(const Request& request, const std::string& version) {
         .add(std::to_string(settings.ttl))
         .add(settings.masquerade ? "masquerade" : "")
         .add(settings.check_source ? "check" : "")
+        .add(settings.topology == Topology::shared ? "shared" : "")
         .add(version);
     if (!version.empty())
         return hash.hex(16);

@@ -61,7 +61,8 @@ LinkObject tunnel_object(const TunnelDevice& tunnel) {
         return value;
     };
     rtnl_link_ipip_set_local(link.get(), raw(tunnel.local));
-    rtnl_link_ipip_set_remote(link.get(), raw(tunnel.remote));
+    if (tunnel.remote)
+        rtnl_link_ipip_set_remote(link.get(), raw(*tunnel.remote));
     rtnl_link_ipip_set_ttl(link.get(), tunnel.ttl);
     rtnl_link_ipip_set_pmtudisc(link.get(), 1);
     return link;
@@ -95,9 +96,12 @@ Traffic to_traffic(const Message& reply) {
     const auto object = to_object(reply.get());
     auto* source = allocated(reinterpret_cast<rtnl_link*>(object.get()));
     const auto counter = [&](auto id) { return rtnl_link_get_stat(source, id); };
-    return {.kind = text(rtnl_link_get_type(source)),
+    const std::string kind = text(rtnl_link_get_type(source));
+    return {.index = rtnl_link_get_ifindex(source),
+            .kind = kind,
             .alias = text(rtnl_link_get_ifalias(source)),
             .up = (rtnl_link_get_flags(source) & IFF_UP) != 0,
+            .to_all = kind == "ipip" && rtnl_link_ipip_get_remote(source) == 0,
             .received_packets = counter(RTNL_LINK_RX_PACKETS),
             .received_bytes = counter(RTNL_LINK_RX_BYTES),
             .sent_packets = counter(RTNL_LINK_TX_PACKETS),
@@ -130,8 +134,7 @@ Request make_veth(const VethPair& pair, const Netns& pod) {
 }
 
 Request make_tunnel(const TunnelDevice& tunnel) {
-    return add_request(tunnel_object(tunnel),
-                       "make the tunnel " + tunnel.name + " to " + tunnel.remote.to_string());
+    return add_request(tunnel_object(tunnel), "make the tunnel " + tunnel.name);
 }
 
 bool has_tunnels(Socket& socket) {
@@ -155,9 +158,7 @@ bool has_tunnels(Socket& socket) {
 Request change_tunnel(const TunnelDevice& tunnel) {
     const LinkObject changes = tunnel_object(tunnel);
     rtnl_link_set_flags(changes.get(), IFF_UP);
-    return with_alias(change_request(changes, "change the tunnel " + tunnel.name + " to " +
-                                                  tunnel.remote.to_string()),
-                      tunnel.alias);
+    return with_alias(change_request(changes, "change the tunnel " + tunnel.name), tunnel.alias);
 }
 
 Request configure(const std::string& name, const LinkSettings& settings) {
@@ -227,7 +228,8 @@ Link to_link(const Message& reply) {
         link.rp_filter = static_cast<int>(setting);
     if (link.kind == "ipip") {
         link.local = from_raw(rtnl_link_ipip_get_local(source));
-        link.remote = from_raw(rtnl_link_ipip_get_remote(source));
+        if (const std::uint32_t remote = rtnl_link_ipip_get_remote(source); remote != 0)
+            link.remote = from_raw(remote);
         link.ttl = rtnl_link_ipip_get_ttl(source);
         link.path_mtu_discovery = rtnl_link_ipip_get_pmtudisc(source) != 0;
     }

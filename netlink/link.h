@@ -29,7 +29,7 @@ struct Link {
 
     // Of an ipip device.
     std::optional<ip::Address> local;
-    std::optional<ip::Address> remote;
+    std::optional<ip::Address> remote; ///< none: wherever a route's gateway says
     std::uint8_t ttl = 0;
     bool path_mtu_discovery = false;
 };
@@ -43,12 +43,12 @@ struct VethPair {
     std::uint32_t mtu;
 };
 
-/// A point-to-point IPv4-in-IPv4 tunnel device, RFC 2003.
+/// An IPv4-in-IPv4 tunnel device, RFC 2003.
 struct TunnelDevice {
     std::string name;
     std::string alias;
     ip::Address local;
-    ip::Address remote;
+    std::optional<ip::Address> remote; ///< none: each route's gateway is where its packets go
     std::uint8_t ttl;
     std::uint32_t mtu;
 
@@ -75,7 +75,8 @@ Request change_tunnel(const TunnelDevice& tunnel);
 struct LinkSettings {
     std::optional<std::string> alias = {};
     std::optional<bool> forwarding = {}; ///< net.ipv4.conf.NAME.forwarding, without a file in /proc
-    /// net.ipv4.conf.NAME.rp_filter; 1: drop what comes in here but would not be answered here.
+    /// net.ipv4.conf.NAME.rp_filter; 1: drop what comes in here but would not be answered here;
+    /// 2: what would not be answered anywhere (RFC 3704).
     std::optional<int> rp_filter = {};
     /// Addresses stay when an older one towards the same peer goes (which is otherwise theirs too).
     bool keep_secondaries = false;
@@ -99,9 +100,11 @@ std::vector<Link> dump_links(Socket& socket, const std::string& kind);
 
 /// What went through a link since it was made.
 struct Traffic {
+    int index = 0;     ///< of the link
     std::string kind;  ///< of the link
     std::string alias; ///< of the link
     bool up = false;   ///< administratively, IFF_UP
+    bool to_all = false; ///< an ipip device without remote
     std::uint64_t received_packets = 0;
     std::uint64_t received_bytes = 0;
     std::uint64_t sent_packets = 0;

@@ -24,7 +24,7 @@ Node node(int number) {
 /// Something in the way of that node's tunnel or, with a third number, of a route into it.
 Conflict conflict(int number, int second = 0) {
     Conflict::InTheWay obstacle{
-        .tunnel = mesh::device_name(node(number).addresses.front()), .what = "why", .pod_cidr = {}};
+        .remote = node(number).addresses.front(), .what = "why", .pod_cidr = {}};
     if (second != 0)
         obstacle.pod_cidr =
             Cidr::parse("10." + std::to_string(second) + '.' + std::to_string(number) + ".0/24");

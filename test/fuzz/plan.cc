@@ -39,8 +39,9 @@ Wanted some_wanted(FuzzedDataProvider& bytes) {
         if (cidrs.empty())
             cidrs = {50, 51, 52, 53};
     }
+    const auto self = bytes.ConsumeIntegralInRange<std::size_t>(0, nodes.size() - 1);
     Wanted wanted =
-        mesh::wanted_by(nodes, bytes.ConsumeIntegralInRange<std::size_t>(0, nodes.size() - 1));
+        bytes.ConsumeBool() ? mesh::wanted_shared_by(nodes, self) : mesh::wanted_by(nodes, self);
     wanted.check_source = bytes.ConsumeBool();
     for (mesh::Tunnel& tunnel : wanted.tunnels)
         tunnel.device.mtu = bytes.ConsumeIntegralInRange<std::uint32_t>(1479, 1480);
@@ -60,6 +61,10 @@ PlanModel some_host(FuzzedDataProvider& bytes) {
         link.up = true;
         link.local = mesh::numbered_node(bytes.ConsumeIntegralInRange(1, 5)).addresses[0];
         link.remote = mesh::numbered_node(static_cast<int>(left)).addresses[0];
+        if (bytes.ConsumeBool())
+            (bytes.ConsumeBool() ? link.local : link.remote) = ip::Address();
+        if (link.remote == ip::Address())
+            link.remote.reset();
         host.add(link);
         const int index = host.link(link.name).index;
         host.add(
@@ -122,10 +127,10 @@ bool become(const Wanted& wanted, PlanModel& host) {
     for (const mesh::Tunnel& tunnel : wanted.tunnels) {
         expect(host.link(tunnel.device.name).remote == tunnel.device.remote,
                "a tunnel leads to its peer");
-        for (const ip::Cidr& destination : tunnel.destinations)
+        for (const mesh::Tunnel::Way& way : tunnel.ways)
             expect(std::ranges::any_of(host.state().routes,
                                        [&](const netlink::Route& route) {
-                                           return route.destination == destination &&
+                                           return route.destination == way.destination &&
                                                   route.link == host.link(tunnel.device.name).index;
                                        }),
                    "a peer's pods are reached through its tunnel");
@@ -134,9 +139,17 @@ bool become(const Wanted& wanted, PlanModel& host) {
 }
 
 bool has_conflict(const Wanted& wanted, const PlanModel& others) {
+    const auto takes_from_a_peer = [](const netlink::Link& link, const mesh::Tunnel& tunnel) {
+        return !tunnel.device.remote &&
+               (link.local == tunnel.device.local || link.local == ip::Address()) &&
+               std::ranges::any_of(tunnel.ways, [&](const mesh::Tunnel::Way& way) {
+                   return link.remote == way.remote;
+               });
+    };
     return std::ranges::any_of(wanted.tunnels, [&](const mesh::Tunnel& tunnel) {
         return std::ranges::any_of(others.state().tunnels, [&](const netlink::Link& link) {
-            return link.local == tunnel.device.local && link.remote == tunnel.device.remote;
+            return (link.local == tunnel.device.local && link.remote == tunnel.device.remote) ||
+                   takes_from_a_peer(link, tunnel);
         });
     });
 }

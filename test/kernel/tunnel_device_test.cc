@@ -41,7 +41,7 @@ class TunnelDeviceTest : public testing::Test {
         EXPECT_EQ(link.at("linkinfo").at("info_kind"), "ipip");
         const Json data = link.at("linkinfo").at("info_data");
         EXPECT_EQ(data.at("local"), wanted.local.to_string());
-        EXPECT_EQ(data.at("remote"), wanted.remote.to_string());
+        EXPECT_EQ(data.at("remote"), wanted.remote->to_string());
         EXPECT_EQ(data.value("ttl", 0), wanted.ttl);
         EXPECT_EQ(data.at("pmtudisc"), true);
         EXPECT_EQ(link.at("mtu"), wanted.mtu);

@@ -19,16 +19,27 @@ class Mesh : public ::testing::Test {
     void SetUp() override {
         for (int i = 1; i <= cluster.size(); ++i) {
             pods.push_back(std::make_unique<Pod>("pod" + std::to_string(i)));
-            addresses.push_back(address_of(cluster.host(i).add(*pods.back(), cluster.config())));
+            addresses.push_back(address_of(cluster.host(i).add(*pods.back(), config())));
         }
     }
+    virtual std::string config() const { return cluster.config(); }
 
     Cluster cluster{3};
     std::vector<std::unique_ptr<Pod>> pods;
     std::vector<std::string> addresses;
 };
 
-TEST_F(Mesh, LetsEveryPodReachEveryPodAndEveryEndpoint) {
+/// The same, of each topology.
+class AnyMesh : public Mesh, public ::testing::WithParamInterface<const char*> {
+  protected:
+    std::string config() const override {
+        return Cluster::config(cluster.nodes(), {{"topology", GetParam()}});
+    }
+};
+INSTANTIATE_TEST_SUITE_P(Of, AnyMesh, ::testing::Values("pairs", "shared"),
+                         [](const auto& topology) { return std::string(topology.param); });
+
+TEST_P(AnyMesh, LetsEveryPodReachEveryPodAndEveryEndpoint) {
     const std::vector<std::string> endpoints{"10.10.100.10", "10.10.200.10", "10.10.3.1"};
     for (std::size_t from = 0; from < pods.size(); ++from)
         for (std::size_t to = 0; to < pods.size(); ++to) {
@@ -39,7 +50,7 @@ TEST_F(Mesh, LetsEveryPodReachEveryPodAndEveryEndpoint) {
         }
 }
 
-TEST_F(Mesh, LetsEveryHostReachEveryPodAndShowsItsEndpointToThem) {
+TEST_P(AnyMesh, LetsEveryHostReachEveryPodAndShowsItsEndpointToThem) {
     const std::vector<std::string> endpoints{"10.10.100.10", "10.10.200.10", "10.10.3.1"};
     for (int host = 1; host <= cluster.size(); ++host)
         for (std::size_t pod = 0; pod < pods.size(); ++pod)
@@ -62,7 +73,7 @@ TEST_F(Mesh, GivesAPodTheAddressThatTheRuntimeAsksFor) {
     host.del(pod, cluster.config());
 }
 
-TEST_F(Mesh, ShowsAPodsOwnAddressToTheOther) {
+TEST_P(AnyMesh, ShowsAPodsOwnAddressToTheOther) {
     EXPECT_EQ(seen_source(pods[0]->net, pods[1]->net, addresses[1]), addresses[0]);
     EXPECT_EQ(seen_source(pods[2]->net, pods[0]->net, addresses[0]), addresses[2]);
 }
@@ -102,7 +113,7 @@ TEST_F(Mesh, GivesThePodAHostAddressAndADefaultRouteThroughTheEndpoint) {
     EXPECT_EQ(neighbour.at("state"), Json::array({"PERMANENT"}));
 }
 
-TEST_F(Mesh, CarriesTcpInFullSizeSegments) {
+TEST_P(AnyMesh, CarriesTcpInFullSizeSegments) {
     const Transfer done = transfer(pods[0]->net, pods[1]->net, addresses[1], 1 << 20);
     EXPECT_EQ(done.received, 1U << 20);
     EXPECT_EQ(done.segment, 1480 - 20 - 20 - 12); // less the headers of IP and TCP, with timestamps
@@ -141,7 +152,7 @@ std::string address_at(const std::vector<unsigned char>& packet, std::size_t off
     return text;
 }
 
-TEST_F(Mesh, PutsProtocol4OnTheWireWithThePodsPacketInside) {
+TEST_P(AnyMesh, PutsProtocol4OnTheWireWithThePodsPacketInside) {
     const auto packets = packets_on(cluster.wire(), "port1",
                                     [&] { EXPECT_TRUE(reaches(pods[0]->net, addresses[1])); });
     bool seen = false;

@@ -42,7 +42,8 @@ class Chance {
 
     Wanted wanted() {
         const std::vector<Node> list = nodes();
-        Wanted wanted = wanted_by(list, below(list.size()));
+        const std::size_t self = below(list.size());
+        Wanted wanted = below(3) == 0 ? wanted_shared_by(list, self) : wanted_by(list, self);
         wanted.check_source = below(4) != 0;
         for (Tunnel& tunnel : wanted.tunnels)
             tunnel.device.mtu = below(4) == 0 ? 1400 : 1480;
@@ -79,7 +80,10 @@ class Chance {
             link.path_mtu_discovery = false;
             return;
         default:
-            link.remote = ip::Address::parse("192.0.2." + std::to_string(link.index % 250));
+            link.remote = link.remote && below(4) == 0
+                              ? std::nullopt
+                              : std::optional(ip::Address::parse("192.0.2." +
+                                                                 std::to_string(link.index % 250)));
             return;
         }
     }

@@ -25,25 +25,53 @@ std::string shown(const std::optional<ip::Address>& address) {
 
 } // namespace
 
-void PlanModel::apply(const Changes& changes) {
-    for (const auto& name : changes.delete_first)
-        remove_link(name);
-    for (const auto& device : changes.make)
-        make(device);
-    for (const auto& device : changes.change)
-        change(device);
-    for (const auto& settings : changes.configure)
-        configure(settings);
-    for (const auto& address : changes.add_addresses)
-        place(address);
-    for (const auto& route : changes.add_routes)
-        place(route);
-    for (const auto& route : changes.delete_routes)
-        remove(route);
-    for (const auto& address : changes.delete_addresses)
-        remove(address);
-    for (const auto& name : changes.delete_devices)
-        remove_link(name);
+void PlanModel::apply(const Changes& changes, const std::function<void()>& after_each) {
+    const auto each = [&](const auto& list, const auto& carry_out) {
+        for (const auto& item : list) {
+            carry_out(item);
+            after_each();
+        }
+    };
+    const auto check_source = [&](int rp_filter) {
+        return [this, rp_filter](const std::string& device) {
+            configure({.device = device, .settings = {.rp_filter = rp_filter}});
+        };
+    };
+    const auto remove_name = [&](const std::string& name) { remove_link(name); };
+    const auto remove_item = [&](const auto& item) { remove(item); };
+    const auto place_item = [&](const auto& item) { place(item); };
+    each(changes.delete_first, remove_name);
+    each(changes.make, [&](const auto& device) { make(device); });
+    each(changes.change, [&](const auto& device) { change(device); });
+    each(changes.configure, [&](const auto& settings) { configure(settings); });
+    each(changes.loosen, check_source(2));
+    each(changes.add_addresses, place_item);
+    each(changes.add_routes, place_item);
+    each(changes.tighten, check_source(1));
+    each(changes.delete_routes, remove_item);
+    each(changes.delete_addresses, remove_item);
+    each(changes.delete_devices, remove_name);
+}
+
+bool PlanModel::takes_packets_from(const ip::Address& remote, const ip::Cidr& pods) const {
+    const netlink::Link* taker = nullptr;
+    for (const netlink::Link& link : state_.tunnels)
+        if (link.up && (link.remote == remote || (!link.remote && taker == nullptr)))
+            taker = &link;
+    const auto route = std::ranges::find(state_.routes, pods, &netlink::Route::destination);
+    const bool has_route = route != state_.routes.end() && !route->unreachable;
+    return taker != nullptr &&
+           (taker->rp_filter == 0 ||
+            (has_route && (taker->rp_filter == 2 || route->link == taker->index)));
+}
+
+bool PlanModel::leads_to(const ip::Address& remote, const ip::Cidr& pods) const {
+    const auto route = std::ranges::find(state_.routes, pods, &netlink::Route::destination);
+    return route != state_.routes.end() &&
+           std::ranges::any_of(state_.tunnels, [&](const netlink::Link& link) {
+               return link.index == route->link && link.up &&
+                      link.remote.value_or(route->gateway.value_or(ip::Address())) == remote;
+           });
 }
 
 netlink::Link& PlanModel::link(const std::string& name) {
@@ -253,9 +281,27 @@ Wanted wanted_by(const std::vector<Node>& nodes, std::size_t self) {
                                      .mtu = 1480};
         wanted.tunnels.push_back({.device = std::move(device),
                                   .endpoint = endpoint,
-                                  .peer = nodes[i].tunnel_addresses[0],
-                                  .destinations = nodes[i].pod_cidrs});
+                                  .peer_endpoint = nodes[i].tunnel_addresses[0],
+                                  .ways = {}});
+        for (const ip::Cidr& pod_cidr : nodes[i].pod_cidrs)
+            wanted.tunnels.back().ways.push_back({pod_cidr, nodes[i].addresses[0]});
     }
+    return wanted;
+}
+
+Wanted wanted_shared_by(const std::vector<Node>& nodes, std::size_t self) {
+    Wanted wanted = wanted_by(nodes, self);
+    if (wanted.tunnels.empty())
+        return wanted;
+    Tunnel all = wanted.tunnels.front();
+    all.device.name = device_name(std::nullopt);
+    all.device.alias = device_alias("podnet", "*");
+    all.device.remote.reset();
+    all.peer_endpoint.reset();
+    all.ways.clear();
+    for (const Tunnel& tunnel : wanted.tunnels)
+        all.ways.insert(all.ways.end(), tunnel.ways.begin(), tunnel.ways.end());
+    wanted.tunnels = {std::move(all)};
     return wanted;
 }
 

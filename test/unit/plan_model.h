@@ -2,6 +2,7 @@
 
 #include "mesh/plan.h"
 
+#include <functional>
 #include <set>
 #include <stdexcept>
 
@@ -19,8 +20,14 @@ class PlanModel {
 
     const Observed& state() const { return state_; }
 
-    /// Carries them out in the order of mesh::apply. Throws Refused.
-    void apply(const Changes& changes);
+    /// Carries them out in the order of mesh::apply and calls `after_each`. Throws Refused.
+    void apply(
+        const Changes& changes, const std::function<void()>& after_each = [] {});
+
+    /// Whether what that node sends from its pods comes out of a tunnel and passes its source check.
+    bool takes_packets_from(const ip::Address& remote, const ip::Cidr& pods) const;
+    /// Whether a route to those pods goes to that node.
+    bool leads_to(const ip::Address& remote, const ip::Cidr& pods) const;
 
     // What others do to the host.
     netlink::Link& link(const std::string& name); ///< throws std::out_of_range
@@ -57,6 +64,8 @@ std::vector<Node> numbered_nodes(const std::vector<int>& numbers);
 
 /// What the node `self` of `nodes` wants in the network "podnet", every tunnel with an MTU of 1480.
 Wanted wanted_by(const std::vector<Node>& nodes, std::size_t self = 0);
+/// The same by one device to all.
+Wanted wanted_shared_by(const std::vector<Node>& nodes, std::size_t self = 0);
 
 /// A host on which that stands.
 PlanModel standing(const Wanted& wanted);

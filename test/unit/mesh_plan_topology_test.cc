@@ -1,0 +1,103 @@
+#include "test/unit/plan_model.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+// One device to all peers, and the way there and back.
+
+namespace mesh {
+namespace {
+
+using testing::HasSubstr;
+using testing::SizeIs;
+
+const std::vector<Node> nodes = numbered_nodes({1, 2, 3});
+
+netlink::Link foreign(const char* local, std::optional<ip::Address> remote) {
+    netlink::Link link;
+    link.name = "mine";
+    link.kind = "ipip";
+    link.up = true;
+    link.local = ip::Address::parse(local);
+    link.remote = remote;
+    return link;
+}
+
+std::optional<Conflict> conflict(const netlink::Link& other) {
+    PlanModel host;
+    host.add(other);
+    try {
+        plan(wanted_shared_by(nodes), host.state());
+    } catch (const Conflict& error) {
+        return error;
+    }
+    return {};
+}
+
+TEST(PlanShared, IsOneDeviceWithTheEndpointAndARouteForEachPodNetwork) {
+    const PlanModel host = standing(wanted_shared_by(nodes));
+    ASSERT_THAT(host.state().tunnels, SizeIs(1));
+    const netlink::Link& link = host.state().tunnels.front();
+    EXPECT_EQ(link.name, "ipip-00000000");
+    EXPECT_EQ(link.alias, "podnet/*");
+    EXPECT_EQ(link.remote, std::nullopt);
+    EXPECT_EQ(link.rp_filter, 1);
+    ASSERT_THAT(host.state().addresses, SizeIs(2));
+    for (const netlink::InterfaceAddress& address : host.state().addresses) {
+        EXPECT_EQ(address.local, nodes[0].tunnel_addresses[0]);
+        EXPECT_EQ(address.peer, std::nullopt);
+    }
+    for (const Node& peer : {nodes[1], nodes[2]})
+        EXPECT_TRUE(host.leads_to(peer.addresses[0], peer.pod_cidrs[0])) << peer.name;
+}
+
+/// Every peer is heard and reached at each step, and in the end all is as if it had always been so.
+void become(PlanModel& host, const Wanted& wanted) {
+    const Changes changes = plan(wanted, host.state());
+    host.apply(changes, [&] {
+        for (const Node& peer : {nodes[1], nodes[2]}) {
+            EXPECT_TRUE(host.takes_packets_from(peer.addresses[0], peer.pod_cidrs[0]))
+                << host.to_string();
+            EXPECT_TRUE(host.leads_to(peer.addresses[0], peer.pod_cidrs[0])) << host.to_string();
+        }
+    });
+    EXPECT_TRUE(plan(wanted, host.state()).empty());
+    EXPECT_EQ(host.to_string(), standing(wanted).to_string());
+}
+
+TEST(PlanShared, TakesThePlaceOfPairsAndGivesItBackWithoutLosingAPacket) {
+    PlanModel host = standing(wanted_by(nodes));
+    become(host, wanted_shared_by(nodes));
+    become(host, wanted_by(nodes));
+}
+
+TEST(PlanShared, LoosensNothingWhereTheTopologyStays) {
+    PlanModel host = standing(wanted_by(nodes));
+    const Changes changes = plan(wanted_by(numbered_nodes({1, 2, 4})), host.state());
+    EXPECT_THAT(changes.loosen, testing::IsEmpty());
+    EXPECT_THAT(changes.tighten, testing::IsEmpty());
+}
+
+TEST(PlanShared, RefusesAnothersDeviceInItsPlace) {
+    const auto error = conflict(foreign("172.16.5.1", std::nullopt));
+    ASSERT_TRUE(error);
+    EXPECT_STREQ(error->what(),
+                 "the device mine is a tunnel from 172.16.5.1 to all already, and the kernel "
+                 "allows one; remove it (ip link delete mine)");
+    EXPECT_THAT(error->obstacles(), SizeIs(0)); // nobody can be reached
+}
+
+TEST(PlanShared, RefusesAnothersDeviceThatTakesWhatAPeerSends) {
+    for (const char* local : {"172.16.5.1", "0.0.0.0"}) {
+        const auto error = conflict(foreign(local, nodes[1].addresses[0]));
+        ASSERT_TRUE(error) << local;
+        EXPECT_THAT(error->what(), HasSubstr("takes what that peer sends"));
+        ASSERT_THAT(error->obstacles(), SizeIs(1));
+        EXPECT_EQ(error->obstacles().front().remote, nodes[1].addresses[0]);
+    }
+    EXPECT_FALSE(conflict(foreign("172.16.5.9", nodes[1].addresses[0])));
+    EXPECT_FALSE(conflict(foreign("0.0.0.0", std::nullopt))); // the kernel's own tunl0
+}
+
+} // namespace
+} // namespace mesh
