@@ -144,6 +144,8 @@ class Cluster {
 void run(const Options& options) {
     const netlink::Fd stop = signals();
     const netlink::Fd lock = lock_host(options.state_dir());
+    for (const std::string& key : options.unknown_keys)
+        log_warning(key + ": is unknown, and is ignored; see docs/configuration.md");
     if (options.fallback_tunnels_on_host_only)
         keep_fallback_tunnels_on_host();
     Health health;

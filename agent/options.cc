@@ -1,7 +1,6 @@
 #include "agent/options.h"
 
-#include "cni/network.h"
-#include "mesh/settings.h"
+#include "plugin/config.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -13,6 +12,8 @@
 namespace agent {
 
 namespace {
+
+constexpr int misused = 2; // exit status
 
 /// IPIPD_NODE_NAME for --node-name.
 std::string variable_of(const std::string& flag) {
@@ -74,7 +75,9 @@ struct Flags {
 
 void declare(CLI::App& app, Options& options, Flags& flags) {
     const auto add = [&](const std::string& flag, auto& value, const std::string& help) {
-        return app.add_option(flag, value, help)->envname(variable_of(flag));
+        return app.add_option(flag, value, help)
+            ->envname(variable_of(flag))
+            ->capture_default_str();
     };
     add("--node-name", options.node_name, "the name of this host's Node");
     add("--kubeconfig", flags.kubeconfig,
@@ -116,8 +119,9 @@ void take(const Flags& flags, Options& options) {
     options.program_dir = flags.program_dir;
     options.network = flags.merged();
     const json::Field network(options.network);
-    mesh::read_settings(network, cni::read_network(network, mesh::longest_network));
-    (void)options.state_dir();
+    options.unknown_keys = plugin::check_config(network);
+    if (const auto name = network.find("nodeName"))
+        name->fail(name->shown() + " is another for each host; give it by --node-name");
     if (const auto plugins = network.find("plugins"))
         for (const json::Field& plugin : plugins->array())
             (void)plugin.require("type", "name the program").string();
@@ -147,14 +151,14 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& end) {
-        return app.exit(end);
+        return app.exit(end) == 0 ? 0 : misused;
     }
     try {
         take(flags, options);
         return std::nullopt;
     } catch (const std::runtime_error& error) {
         std::cerr << "ipipd: " << error.what() << '\n';
-        return 2;
+        return misused;
     }
 }
 

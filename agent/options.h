@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace agent {
 
@@ -26,6 +27,7 @@ struct Options {
     /// The network configuration of the plugin, without nodes, as it goes into the conflist, with
     /// those that are to follow it under "plugins".
     json::Value network;
+    std::vector<std::string> unknown_keys; ///< of the network configuration, to be warned of
 
     std::filesystem::path state_dir() const;
 };

@@ -194,4 +194,15 @@ Config read_config(const cni::Call& call) {
     return config;
 }
 
+std::vector<std::string> check_config(const json::Field& document) {
+    (void)mesh::read_settings(document, read_identity(document).network);
+    (void)cni::read_log(document);
+    (void)read_dns(document);
+    if (!read_delegate(document)) {
+        (void)ipam_plugin::read_ranges(document);
+        (void)ipam_plugin::read_routes(document);
+    }
+    return find_unknown(document);
+}
+
 } // namespace plugin

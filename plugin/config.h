@@ -59,4 +59,9 @@ struct Config {
 /// does its cluster, where the nodes are in a file.
 Config read_config(const cni::Call& call);
 
+/// Checks what such a configuration says by itself, without its nodes and without what a runtime
+/// adds, for one who writes it: what is wrong there would fail every ADD. Returns unknown keys.
+/// Throws as read_config does.
+std::vector<std::string> check_config(const json::Field& document);
+
 } // namespace plugin

@@ -10,7 +10,8 @@
 # what came of them; the exit status is 0 only if all of them hold.
 #
 # The image is built by test/image.sh, and kept while the sources are the same, or it is FILE, an
-# archive. With --keep the machines stay, after the steps, until this is interrupted.
+# archive. With --keep it ends with the network installed and pods that talk: the cluster then stays
+# for you, with a kubectl for it, until you interrupt this.
 #
 # Needs root, Debian 12, /dev/net/tun, and 3 GiB of memory for each node. The first time, Kubernetes
 # is compiled before, for a quarter of an hour.
@@ -87,13 +88,24 @@ inside() {
         # shellcheck source=/dev/null
         . "$file"
         ((failed == 0)) || [[ $file != */[01]-* ]] || break
+        [[ ! $keep || $file != */2-* ]] || break
     done
     ((failed == 0)) || show_logs
-    if [[ $keep ]]; then
-        echo "it all stays until this is interrupted; the process $$ is inside, the files are in $dir"
-        sleep infinity
-    fi
+    [[ ! $keep ]] || stay
     verdict
+}
+
+# Until this is interrupted. The processes have numbers of their own in here.
+stay() {
+    cat >"$dir/kubectl" <<END
+#!/bin/sh
+inside=\$(pgrep --parent "\$(pgrep --parent $IPIP_CLUSTER_OUTSIDE unshare)")
+exec nsenter --target "\$inside" --net '$programs/kubectl' --kubeconfig '$dir/pki/admin.conf' --cache-dir '$dir/cache' "\$@"
+END
+    chmod +x "$dir/kubectl"
+    printf '\nThe cluster stays until this is interrupted. From another shell:\n\n  %s get pods --all-namespaces --output wide\n\n' \
+        "$dir/kubectl"
+    sleep infinity
 }
 
 parse "$@"
@@ -130,6 +142,6 @@ fi
 IPIP_PROGRAMS=$("$here/kubernetes/build.sh" kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
 [[ $image ]] || image=$("$here/cluster/image.sh")
 IPIP_CLUSTER=$(mktemp --directory --tmpdir="${TMPDIR:-/var/tmp}" ipip-cluster.XXXXXX)
-export IPIP_PROGRAMS IPIP_CLUSTER
+export IPIP_PROGRAMS IPIP_CLUSTER IPIP_CLUSTER_OUTSIDE=$$
 after_isolation="rm -rf '$IPIP_CLUSTER'"
 isolate "$0" --image "$image" --nodes "$number" --memory "$memory" ${keep:+--keep}

@@ -117,7 +117,7 @@ has_no_odd_mode() {
 }
 
 # Everything that a pod on a real cluster is denied, denied.
-readonly confined=(--network=none --read-only --cap-drop=ALL --cap-add=NET_ADMIN --cap-add=NET_RAW
+readonly confined=(--network=none --read-only --cap-drop=ALL --cap-add=NET_ADMIN
     --security-opt=no-new-privileges)
 
 has_version_of_label() {
@@ -197,7 +197,7 @@ for program in "$work"/root/usr/lib/ipip-cni/*; do
 done
 check 'it is labelled with the version that ipipd tells' has_version_of_label
 check 'ipipd --help' helps
-check 'with two capabilities and nothing to write to, the agent becomes ready' becomes_ready
+check 'with one capability and nothing to write to, the agent becomes ready' becomes_ready
 check 'it installed the programs on the host' installed_the_programs
 check 'ipipctl takes away what it installed, as manifests/uninstall.yaml has it' uninstalls
 [[ ! $save ]] || run 'docker save' docker save --output "$save" "$image"

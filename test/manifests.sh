@@ -77,7 +77,7 @@ is_confined() {
     all_of "$1" "$each .privileged == false and .allowPrivilegeEscalation == false)" &&
         all_of "$1" "$each .readOnlyRootFilesystem == true)" &&
         all_of "$1" "$each .capabilities.drop == [\"ALL\"])" &&
-        all_of "$1" "$each .capabilities.add - [\"NET_ADMIN\", \"NET_RAW\"] == [])" &&
+        all_of "$1" "$each .capabilities.add - [\"NET_ADMIN\"] == [])" &&
         all_of "$1" '.initContainers == null and .hostPID == null and .hostIPC == null' &&
         all_of "$1" '.securityContext.seccompProfile.type == "RuntimeDefault"' &&
         all_of "$1" '.automountServiceAccountToken != null' &&

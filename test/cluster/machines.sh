@@ -5,7 +5,9 @@
 # which it gets commands. Its disk outlives it, as what a node keeps over a restart must. Their
 # wire is a bridge in our network namespace, with a device for each of them.
 
-readonly machine_limit=14400 # seconds
+machine_limit=14400 # seconds
+[[ ! $keep ]] || machine_limit=604800
+readonly machine_limit
 # Seconds for a machine's start, until it takes commands, and for a command.
 readonly start_patience=600 command_patience=300
 

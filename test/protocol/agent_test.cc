@@ -120,8 +120,21 @@ TEST_F(AgentOnOneHost, SaysHowToKeepFallbackTunnelsOutOfPodsWhereItCannot) {
     EXPECT_TRUE(agent->becomes_ready());
 }
 
+TEST_F(AgentOnOneHost, NamesKeysThatNobodyReads) {
+    std::ofstream(host.folder() / "config") << R"({"ipMasQ": true})";
+    const auto agent = start({"--config", (host.folder() / "config").string()});
+    EXPECT_TRUE(agent->says("ipMasQ: is unknown, and is ignored"));
+    EXPECT_TRUE(agent->becomes_ready());
+}
+
 TEST_F(AgentOnOneHost, RefusesOptionsThatCannotBe) {
     const std::string config = (host.folder() / "config").string();
+    int files = 0;
+    const auto file_of = [&](const char* text) {
+        const std::string path = config + std::to_string(++files);
+        std::ofstream(path) << text;
+        return path;
+    };
     const struct {
         Words options;
         int status;
@@ -135,6 +148,13 @@ TEST_F(AgentOnOneHost, RefusesOptionsThatCannotBe) {
         {{"--config", config}, 2, "--config: " /* the file holds no JSON */},
         {{"--listen", "192.0.2.1:9094"}, 1, "--listen: 192.0.2.1:9094 cannot be listened to"},
         {{"--state-dir", "relative"}, 2, "stateDir: \"relative\""},
+        {{"--log-level", "loud"}, 2, "logLevel: \"loud\" is unknown; use trace, debug"},
+        {{"--mtu", "abc"}, 2, "--mtu"},
+        {{"--flag"}, 2, "--flag"},
+        {{"--config", file_of(R"({"nodeName": "host1"})")}, 2, "give it by --node-name"},
+        {{"--config", file_of(R"({"logFile": "relative"})")}, 2, "logFile: \"relative\""},
+        {{"--config", file_of(R"({"ipam": {"ranges": "x"}})")}, 2, "ipam.ranges: \"x\""},
+        {{"--config", file_of(R"({"dns": {"nameservers": "x"}})")}, 2, "dns.nameservers: \"x\""},
     };
     std::ofstream(config) << "{\"mtu\":";
     for (const auto& [options, status, says] : table) {

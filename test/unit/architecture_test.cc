@@ -29,7 +29,7 @@ const std::map<std::string, std::set<std::string>> below{
     {"pods", {"hash", "ip", "ipam", "netlink", "cni"}},
     {"ipam_plugin", {"ip", "json", "ipam", "netlink", "cni"}},
     {"plugin", {"hash", "ip", "json", "ipam", "netlink", "mesh", "cni", "pods", "ipam_plugin"}},
-    {"agent", {"hash", "ip", "json", "ipam", "netlink", "mesh", "cni", "pods"}},
+    {"agent", {"hash", "ip", "json", "ipam", "netlink", "mesh", "cni", "pods", "plugin"}},
     {"ctl", {"hash", "ip", "json", "ipam", "netlink", "mesh", "cni", "pods"}},
 };
 
