@@ -1,6 +1,6 @@
 // The mesh by itself, without process start and configuration:
 //
-//   mesh make|again|change|clear PEERS
+//   mesh make|again|change|clear pairs|shared PEERS
 //
 // in the network namespace of who calls it, whose address on the wire is 172.16.5.126. Prints the
 // milliseconds that it took. "again" finds it as it should be, "change" gives one node another
@@ -38,10 +38,11 @@ std::vector<mesh::Node> nodes(int peers) {
 } // namespace
 
 int main(int argc, char** argv) try {
-    if (argc != 3)
+    if (argc != 4)
         throw std::invalid_argument("see the head of mesh.cc for what it does");
     const std::string what = argv[1];
-    std::vector<mesh::Node> list = nodes(std::atoi(argv[2]));
+    const bool is_shared = argv[2] == std::string("shared");
+    std::vector<mesh::Node> list = nodes(std::atoi(argv[3]));
     if (what == "change")
         list.back().pod_cidrs = {Cidr::parse("10.200.0.0/24")};
     const auto begin = std::chrono::steady_clock::now();
@@ -50,7 +51,11 @@ int main(int argc, char** argv) try {
     if (what == "clear")
         changes = mesh::dismantle(route, "podnet", {}).size();
     else
-        changes = mesh::reconcile(route, list, "host0", {.network = "podnet"}).changes.size();
+        changes =
+            mesh::reconcile(route, list, "host0",
+                            {.network = "podnet",
+                             .topology = is_shared ? mesh::Topology::shared : mesh::Topology::pairs})
+                .changes.size();
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
     if ((changes == 0) != (what == "again"))
         throw std::runtime_error(std::to_string(changes) + " changes");

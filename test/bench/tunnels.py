@@ -8,6 +8,7 @@ from plugins import ours
 from pods import pair, verb
 from runs import PROGRAMS, Run, Sample, connect, entered, interleaved, ip, sh
 
+FLOORS = {"pairs": "mesh", "shared": "shared"}  # by topology
 SETTLE = 0.5  # seconds: the kernel goes on deleting for a while
 
 
@@ -28,7 +29,7 @@ def kernel_memory():
     return sum(int(fields[key].split()[0]) for key in ["Slab", "Percpu", "KernelStack"])
 
 
-def by_size(host, peers, times):
+def by_size(host, topology, peers, times):
     """Medians by what is done, and the kernel's memory for each peer, KiB."""
     samples = {}
 
@@ -39,13 +40,13 @@ def by_size(host, peers, times):
     for turn in range(times):
         time.sleep(SETTLE)
         before = kernel_memory()
-        add("floor make", run(host, "bench_floor", "mesh", peers, "172.16.5.126", "10.63.0.1"))
+        add("floor make", run(host, "bench_floor", FLOORS[topology], peers, "172.16.5.126", "10.63.0.1"))
         if turn > 0:  # what the kernel keeps in reserve is filled by then
             memory = (kernel_memory() - before) / peers
         add("floor remove", run(host, "bench_floor", "mesh-delete"))
         time.sleep(SETTLE)
         for what in ["make", "again", "change", "clear"]:
-            add(what, run(host, "bench_mesh", what, peers))
+            add(what, run(host, "bench_mesh", what, topology, peers))
     return {**{name: sample.median for name, sample in samples.items()}, "memory": memory}
 
 
@@ -86,6 +87,7 @@ def with_nodes(steps, times):
 def measure(size):
     prepare("mesh")
     return {
-        "mesh": {peers: by_size("mesh", peers, size["rounds"]) for peers in size["peers"]},
+        "mesh": {topology: {peers: by_size("mesh", topology, peers, size["rounds"]) for peers in size["peers"]}
+                 for topology in FLOORS},
         "with nodes": with_nodes(size["nodes"], size["few"]),
     }
