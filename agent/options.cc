@@ -75,9 +75,7 @@ struct Flags {
 
 void declare(CLI::App& app, Options& options, Flags& flags) {
     const auto add = [&](const std::string& flag, auto& value, const std::string& help) {
-        return app.add_option(flag, value, help)
-            ->envname(variable_of(flag))
-            ->capture_default_str();
+        return app.add_option(flag, value, help)->envname(variable_of(flag))->capture_default_str();
     };
     add("--node-name", options.node_name, "the name of this host's Node");
     add("--kubeconfig", flags.kubeconfig,

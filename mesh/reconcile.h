@@ -13,7 +13,7 @@ namespace mesh {
 
 /// How many devices a mesh has.
 enum class Topology {
-    pairs,  ///< one to each peer
+    pairs, ///< one to each peer
     /// One to all, with a route through each peer's address: cheap where there are thousands. It
     /// has one MTU, the least, and one set of counters, and takes packets from any address on the
     /// underlay; its source check only sees to it that the inner address is a peer's.

@@ -100,10 +100,10 @@ std::vector<Link> dump_links(Socket& socket, const std::string& kind);
 
 /// What went through a link since it was made.
 struct Traffic {
-    int index = 0;     ///< of the link
-    std::string kind;  ///< of the link
-    std::string alias; ///< of the link
-    bool up = false;   ///< administratively, IFF_UP
+    int index = 0;       ///< of the link
+    std::string kind;    ///< of the link
+    std::string alias;   ///< of the link
+    bool up = false;     ///< administratively, IFF_UP
     bool to_all = false; ///< an ipip device without remote
     std::uint64_t received_packets = 0;
     std::uint64_t received_bytes = 0;

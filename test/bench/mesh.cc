@@ -51,11 +51,11 @@ int main(int argc, char** argv) try {
     if (what == "clear")
         changes = mesh::dismantle(route, "podnet", {}).size();
     else
-        changes =
-            mesh::reconcile(route, list, "host0",
-                            {.network = "podnet",
-                             .topology = is_shared ? mesh::Topology::shared : mesh::Topology::pairs})
-                .changes.size();
+        changes = mesh::reconcile(
+                      route, list, "host0",
+                      {.network = "podnet",
+                       .topology = is_shared ? mesh::Topology::shared : mesh::Topology::pairs})
+                      .changes.size();
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
     if ((changes == 0) != (what == "again"))
         throw std::runtime_error(std::to_string(changes) + " changes");

@@ -149,11 +149,14 @@ def parts(found, goals, words):
     yield "\n".join(f"- {key}: {text}" for key, text in words)
     yield "## Targets"
     yield goals_table(goals)
+    yield "Where one does not hold, [decisions/0007-speed.md](decisions/0007-speed.md) tells where the time goes."
     yield "## One pod"
     yield from one_pod(found)
     yield others(found)
     yield ("The floor is `test/bench/floor.c`: the same wiring by the fewest netlink messages, in a static C program "
            "without configuration, lease, result or check. Its DEL, as ours, returns when the link is gone.")
+    yield table(["program", "MiB"], [[name, size / (1 << 20)] for name, size in found["sizes"].items()])
+    yield "The plugins are static, the agent lives in its image, whose libraries are not counted."
     yield "## Growth"
     yield growth(found["with pods"], "pods")
     yield "![ADD by pods](performance-pods.svg)"

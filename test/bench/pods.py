@@ -1,9 +1,10 @@
 """One pod, many pods, many at once, on one host without peers, so that all plugins do the same."""
 
 import os
+import tempfile
 
 from plugins import Floor, bridge, other_ipam, ours, own_ipam, ptp
-from runs import Sample, connect, interleaved, ip, launch
+from runs import PROGRAMS, Sample, connect, interleaved, ip, launch, sh
 
 
 def pair(plugin, space="p0"):
@@ -119,6 +120,13 @@ def at_once(plugins, steps, times):
     return rates
 
 
+def stripped_size(program):
+    """Bytes of the file as it is installed."""
+    with tempfile.NamedTemporaryFile() as copy:
+        sh("strip", "-o", copy.name, f"{PROGRAMS}/{program}")
+        return os.path.getsize(copy.name)
+
+
 def measure(size):
     connect()
     count = max(size["pods"][-1] + 1, size["at once"][-1])
@@ -134,6 +142,7 @@ def measure(size):
         "at once": at_once([floor, plain, rivals[0]], size["at once"], max(3, size["few"] // 4)),
         "with pods": {plugin.name: with_pods(plugin, size["pods"], size["few"]) for plugin in [plain, rivals[1]]},
         "with leases": with_leases(size["leases"], size["few"]),
+        "sizes": {program: stripped_size(program) for program in ["ipip", "ipip-ipam", "ipipd"]},
     }
     plain.call("DEL", "keep", "keep")
     return found

@@ -24,7 +24,8 @@ class PlanModel {
     void apply(
         const Changes& changes, const std::function<void()>& after_each = [] {});
 
-    /// Whether what that node sends from its pods comes out of a tunnel and passes its source check.
+    /// Whether what that node sends from its pods comes out of a tunnel and passes its source
+    /// check.
     bool takes_packets_from(const ip::Address& remote, const ip::Cidr& pods) const;
     /// Whether a route to those pods goes to that node.
     bool leads_to(const ip::Address& remote, const ip::Cidr& pods) const;
