@@ -87,15 +87,24 @@ void set_up_devices(netlink::Socket& route, const Changes& changes) {
         pipeline.add(netlink::change_tunnel(device));
     for (const auto& [device, settings] : changes.configure)
         pipeline.add(netlink::configure(device, settings));
-    for (const std::string& device : changes.loosen)
-        pipeline.add(netlink::configure(device, {.rp_filter = 2}));
     pipeline.flush();
 }
 
-void tighten(netlink::Socket& route, const Changes& changes) {
+void configure(netlink::Socket& route, const std::vector<Changes::Configure>& devices) {
     Pipeline pipeline(route, must_succeed);
-    for (const std::string& device : changes.tighten)
-        pipeline.add(netlink::configure(device, {.rp_filter = 1}));
+    for (const auto& [device, settings] : devices)
+        pipeline.add(netlink::configure(device, settings));
+    pipeline.flush();
+}
+
+/// They may be gone by themselves, and are to go anyway.
+void loosen(netlink::Socket& route, const std::vector<Changes::Configure>& devices) {
+    Pipeline pipeline(route, must_succeed);
+    for (const auto& [device, settings] : devices) {
+        netlink::Request request = netlink::configure(device, settings);
+        request.may_fail = true;
+        pipeline.add(std::move(request));
+    }
     pipeline.flush();
 }
 
@@ -122,9 +131,17 @@ void add_addresses(netlink::Socket& route, const Changes& changes, const Indices
 void add_routes(netlink::Socket& route, const Changes& changes, const Indices& indices) {
     std::vector<Conflict::InTheWay> obstacles;
     Pipeline pipeline(route, [&](std::size_t number, const netlink::Socket::Answer& answer) {
+        const auto& [device, wanted, if_exists, remote] = changes.add_routes[number];
+        if (answer.error && answer.error->number() == EINVAL && wanted.gateway) {
+            obstacles.push_back({.remote = *remote,
+                                 .what = "the kernel takes no packets to " + remote->to_string() +
+                                         ", which is this host's own address or one of many hosts; "
+                                         "give that node another",
+                                 .pod_cidr = {}});
+            return;
+        }
         if (!answer.error || answer.error->number() != EEXIST)
             return must_succeed(number, answer);
-        const auto& [device, wanted, if_exists, remote] = changes.add_routes[number];
         const std::string destination = wanted.destination.to_string();
         const std::string what = "a route to " + destination +
                                  " that this network did not make stands "
@@ -163,8 +180,9 @@ void remove(netlink::Socket& route, const Changes& changes, const Observed& obse
         if (answer.error && std::ranges::find(gone, answer.error->number()) == gone.end())
             must_succeed(number, answer);
     });
-    for (const netlink::Route& unwanted : changes.delete_routes)
-        pipeline.add(netlink::delete_route(unwanted));
+    for (const auto& routes : {changes.delete_endpoint_routes, changes.delete_routes})
+        for (const netlink::Route& unwanted : routes)
+            pipeline.add(netlink::delete_route(unwanted));
     for (const netlink::InterfaceAddress& address : changes.delete_addresses)
         pipeline.add(netlink::delete_address(address));
     pipeline.flush();
@@ -182,9 +200,11 @@ std::string shown(const netlink::TunnelDevice& device) {
 void apply(netlink::Socket& route, const Changes& changes, const Observed& observed) {
     const Indices indices = make_devices(route, changes, observed);
     set_up_devices(route, changes);
+    loosen(route, changes.loosen);
     add_addresses(route, changes, indices);
+    configure(route, changes.bring_up);
     add_routes(route, changes, indices); // and moves those that stay, before their old way goes
-    tighten(route, changes);
+    configure(route, changes.tighten);
     remove(route, changes, observed);
 }
 

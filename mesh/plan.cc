@@ -13,6 +13,8 @@ namespace {
 // A route of ours that only catches what no other leads away, and never hides one of anybody's.
 constexpr std::uint32_t last_resort_metric = 4096;
 
+constexpr int loose = 2; // rp_filter
+
 constexpr std::string_view prefix = "ipip-";
 constexpr std::size_t name_length = prefix.size() + 8;
 
@@ -62,7 +64,7 @@ class Planner {
         refuse_conflicts();
         for (const Tunnel& tunnel : wanted_.tunnels)
             wanted_devices_.insert(tunnel.device.name);
-        regroups_ = wanted_.check_source && changes_topology();
+        regroups_ = changes_topology();
         plan_endpoint();
         for (const Tunnel& tunnel : wanted_.tunnels)
             plan_tunnel(tunnel);
@@ -118,8 +120,11 @@ class Planner {
             peers.insert(way.remote);
         for (const ip::Address& peer : peers)
             for (const ip::Address& local : {to_all.device.local, ip::Address()})
-                if (const auto thief = find_foreign(local, peer, "and takes what that peer sends"))
+                if (const auto thief =
+                        find_foreign(local, peer, "and takes what that peer sends")) {
                     obstacles.push_back({.remote = peer, .what = *thief, .pod_cidr = {}});
+                    break;
+                }
     }
 
     /// Whether one device to all takes over from those to one peer each, or the other way round.
@@ -153,17 +158,20 @@ class Planner {
             changes_.make.push_back(device);
         else if (as_device(*link) != device || !link->up || !link->path_mtu_discovery)
             changes_.change.push_back(device);
-        const bool loosely = regroups_ && device.remote;
-        const int rp_filter = !wanted_.check_source ? 0 : loosely ? 2 : 1;
-        if (loosely)
-            changes_.tighten.push_back(device.name);
+        const bool takes_over = regroups_ && device.remote;
+        const int rp_filter_in_the_end = wanted_.check_source ? 1 : 0;
+        const int rp_filter = takes_over ? loose : rp_filter_in_the_end;
+        if (takes_over) {
+            changes_.bring_up.push_back({device.name, {.up = true}});
+            changes_.tighten.push_back({device.name, {.rp_filter = rp_filter_in_the_end}});
+        }
         if (link == nullptr || !link->forwarding || link->rp_filter != rp_filter)
             changes_.configure.push_back({device.name,
                                           {.alias = device.alias,
                                            .forwarding = true,
                                            .rp_filter = rp_filter,
                                            .keep_secondaries = true, // as the endpoint changes
-                                           .up = true}});
+                                           .up = !takes_over}});
         const int index = link == nullptr ? 0 : link->index;
         want_address(device.name, {.link = index,
                                    .local = tunnel.endpoint,
@@ -217,8 +225,16 @@ class Planner {
     }
 
     void remove(const netlink::Link& device) {
-        if (regroups_ && device.remote)
-            changes_.loosen.push_back(device.name);
+        if (regroups_ && device.remote) {
+            changes_.loosen.push_back({device.name, {.rp_filter = loose}});
+            const auto [begin, end] = addresses_.equal_range(device.index);
+            for (auto entry = begin; entry != end; ++entry)
+                if (const auto& peer = entry->second->peer)
+                    changes_.delete_endpoint_routes.push_back(
+                        {.destination = ip::Cidr::host(*peer),
+                         .link = device.index,
+                         .protocol = netlink::kernel_protocol});
+        }
         changes_.delete_devices.push_back(device.name); // its addresses and routes go with it
     }
 

@@ -92,13 +92,17 @@ struct Changes {
         netlink::LinkSettings settings;
     };
     std::vector<Configure> configure;
-    /// Devices whose routes move to another: a packet may come by the one while its answer would
-    /// take the other, and the strict source check lets no such packet pass. It is loose (RFC 3704
-    /// section 2.4) until they are gone.
-    std::vector<std::string> loosen;
+    // Where one device to all takes over from those to one peer each, or the other way round, a
+    // packet may come by the one while its answer would take the other. That the strict source
+    // check does not let pass, nor the loose one (RFC 3704 section 2.4) on a device without
+    // address.
+    std::vector<Configure> loosen; ///< devices that go: loosely checked until then
     std::vector<Address> add_addresses;
+    std::vector<Configure> bring_up; ///< new devices, which are loosely checked at first
     std::vector<Route> add_routes;
-    std::vector<std::string> tighten; ///< those that such routes have moved to
+    std::vector<Configure> tighten; ///< those
+    /// The kernel's own routes to endpoints of peers whose devices go: the wider ones lead there.
+    std::vector<netlink::Route> delete_endpoint_routes;
     std::vector<netlink::Route> delete_routes;
     std::vector<netlink::InterfaceAddress> delete_addresses;
     std::vector<std::string> delete_devices;

@@ -32,6 +32,9 @@ struct Route {
 /// The route protocol of the project.
 constexpr std::uint8_t own_protocol = 94;
 
+/// That of what the kernel made by itself, such as the route to the peer of an address.
+constexpr std::uint8_t kernel_protocol = 2; // RTPROT_KERNEL
+
 enum class IfExists { fail, replace };
 
 /// Throws nothing of its own. A route that exists (same destination and metric) is EEXIST, or is

@@ -173,6 +173,7 @@ def parts(found, goals, words):
     yield ("Without process start. Made by a bare program of pipelined messages, and removed by one message for the "
            "devices' group: that is the floor.")
     yield "### With one device for all peers"
+    yield "In the same run, after the pairs."
     yield mesh(found["mesh"]["shared"])
     yield what_shared_saves(found["mesh"])
     if "agent" in found:

@@ -2,6 +2,7 @@
 #include "test/system/cluster.h"
 
 #include <gmock/gmock.h>
+#include <thread>
 
 // One device to all peers, instead of one to each.
 
@@ -65,7 +66,6 @@ TEST_F(Shared, TakesThePlaceOfPairsAndMakesItForThem) {
     const Pod second("second"), third("third");
     host().add(near, config("pairs"));
     const std::string there = address_of(cluster.host(2).add(far, config("pairs")));
-    const Json pairs = host().net().state();
     host().add(second, config("shared"));
     EXPECT_THAT(tunnels(), ElementsAre("ipip-00000000"));
     EXPECT_TRUE(reaches(near.net, there)) << "the other host still has a device for each";
@@ -74,10 +74,52 @@ TEST_F(Shared, TakesThePlaceOfPairsAndMakesItForThem) {
     host().add(third, config("pairs"));
     EXPECT_THAT(tunnels(), ElementsAre("ipip-ac10057f", "ipip-ac100580"));
     EXPECT_TRUE(reaches(near.net, there));
-    host().del(third, config("pairs"));
-    const Json shown = host().net().json("ip -j route show proto 94");
-    for (const Json& route : shown)
-        EXPECT_FALSE(route.contains("gateway")) << route;
+    for (const std::string& tunnel : tunnels())
+        EXPECT_EQ(host().net().run("cat /proc/sys/net/ipv4/conf/" + tunnel + "/rp_filter").out,
+                  "1\n");
+}
+
+TEST_F(Shared, LosesNoPacketAsItTakesThePlaceOfPairsAndMakesItForThem) {
+    const std::string here = address_of(host().add(near, config("pairs")));
+    cluster.host(2).add(far, config("pairs"));
+    const std::string line = "ping -n -q -i 0.005 -c 800 -w 120 " + here;
+    std::string by_pod, by_host;
+    std::thread pod([&] { by_pod = far.net.run(line).out; });
+    std::thread peer([&] { by_host = cluster.host(2).net().run(line).out; });
+    for (const char* topology : {"shared", "pairs", "shared", "pairs"}) {
+        const Pod more(std::string("more"));
+        host().add(more, config(topology));
+        host().del(more, config(topology));
+    }
+    pod.join();
+    peer.join();
+    EXPECT_THAT(by_pod, HasSubstr("800 received, 0% packet loss"));
+    EXPECT_THAT(by_host, HasSubstr("800 received, 0% packet loss"));
+}
+
+TEST_F(Shared, FollowsWhatBecomesOfItsPeers) {
+    const Pod second("second");
+    host().add(near, config());
+    Json nodes = cluster.nodes();
+    nodes[1]["podCIDRs"] = {"10.10.50.0/24"};
+    nodes[1].erase("tunnelAddresses");
+    nodes.erase(2);
+    host().add(second, Cluster::config(nodes, {{"topology", "shared"}}));
+    const Json routes = host().net().ip("route show dev ipip-00000000\n").at(0);
+    ASSERT_EQ(routes.size(), 1U) << routes;
+    EXPECT_EQ(routes[0].at("dst"), "10.10.50.0/24");
+    EXPECT_EQ(routes[0].at("gateway"), "172.16.5.127");
+}
+
+TEST_F(Shared, GoesWithoutAPeerWhoseAddressIsNoHosts) {
+    Json nodes = cluster.nodes();
+    nodes[2]["addresses"] = {"172.16.5.255"};
+    const std::filesystem::path file = host().folder() / "nodes";
+    write_nodes_file(file, nodes);
+    const Agent agent(host(), {"--nodes-file", file.string(), "--topology", "shared"});
+    EXPECT_TRUE(agent.says("node host3 is left out: the kernel takes no packets to 172.16.5.255"))
+        << agent.log();
+    EXPECT_TRUE(agent.becomes_ready()) << agent.log();
 }
 
 TEST_F(Shared, LeavesNothingWithTheLastPod) {
@@ -120,9 +162,9 @@ TEST_F(Shared, DropsWhatComesFromAnAddressOfNoPeer) {
         const std::string text = far.net.run("nstat -asz IcmpInEchos").out;
         return std::stol(text.substr(text.find("IcmpInEchos") + 11));
     };
-    host().net().ip("address add 192.0.2.7/32 dev lo\n");
+    host().net().ip("address add 172.16.5.99/32 dev lo\n"); // the other has a way to it, elsewhere
     const long before = requests();
-    host().net().run("ping -n -q -c 2 -i 0.2 -W 1 -I 192.0.2.7 " + there);
+    host().net().run("ping -n -q -c 2 -i 0.2 -W 1 -I 172.16.5.99 " + there);
     EXPECT_EQ(requests(), before);
     host().net().run("ping -n -q -c 2 -i 0.2 -W 1 " + there);
     EXPECT_GT(requests(), before);

@@ -71,6 +71,28 @@ TEST(PlanShared, TakesThePlaceOfPairsAndGivesItBackWithoutLosingAPacket) {
     become(host, wanted_by(nodes));
 }
 
+TEST(PlanShared, TakesEndpointsFromDevicesBeforeTheseGo) {
+    const PlanModel host = standing(wanted_by(nodes));
+    std::vector<ip::Cidr> endpoints;
+    for (const netlink::Route& route :
+         plan(wanted_shared_by(nodes), host.state()).delete_endpoint_routes)
+        endpoints.push_back(route.destination);
+    EXPECT_THAT(endpoints, testing::UnorderedElementsAre(ip::Cidr::parse("10.10.2.1/32"),
+                                                         ip::Cidr::parse("10.10.3.1/32")));
+}
+
+TEST(PlanShared, ChangesPlaceAlsoAsTheSourceCheckIsTurnedOffOrOn) {
+    Wanted unchecked = wanted_by(nodes);
+    unchecked.check_source = false;
+    PlanModel host = standing(wanted_shared_by(nodes));
+    become(host, unchecked);
+    become(host, wanted_shared_by(nodes));
+}
+
+TEST(PlanShared, IsOursAlsoWhereNothingIsWanted) {
+    EXPECT_THAT(select_ours(standing(wanted_shared_by(nodes)).state()).tunnels, SizeIs(1));
+}
+
 TEST(PlanShared, LoosensNothingWhereTheTopologyStays) {
     PlanModel host = standing(wanted_by(nodes));
     const Changes changes = plan(wanted_by(numbered_nodes({1, 2, 4})), host.state());

@@ -32,22 +32,19 @@ void PlanModel::apply(const Changes& changes, const std::function<void()>& after
             after_each();
         }
     };
-    const auto check_source = [&](int rp_filter) {
-        return [this, rp_filter](const std::string& device) {
-            configure({.device = device, .settings = {.rp_filter = rp_filter}});
-        };
-    };
+    const auto set = [&](const auto& settings) { configure(settings); };
     const auto remove_name = [&](const std::string& name) { remove_link(name); };
     const auto remove_item = [&](const auto& item) { remove(item); };
     const auto place_item = [&](const auto& item) { place(item); };
     each(changes.delete_first, remove_name);
     each(changes.make, [&](const auto& device) { make(device); });
     each(changes.change, [&](const auto& device) { change(device); });
-    each(changes.configure, [&](const auto& settings) { configure(settings); });
-    each(changes.loosen, check_source(2));
+    each(changes.configure, set);
+    each(changes.loosen, set);
     each(changes.add_addresses, place_item);
+    each(changes.bring_up, set);
     each(changes.add_routes, place_item);
-    each(changes.tighten, check_source(1));
+    each(changes.tighten, set);
     each(changes.delete_routes, remove_item);
     each(changes.delete_addresses, remove_item);
     each(changes.delete_devices, remove_name);
@@ -60,9 +57,14 @@ bool PlanModel::takes_packets_from(const ip::Address& remote, const ip::Cidr& po
             taker = &link;
     const auto route = std::ranges::find(state_.routes, pods, &netlink::Route::destination);
     const bool has_route = route != state_.routes.end() && !route->unreachable;
-    return taker != nullptr &&
-           (taker->rp_filter == 0 ||
-            (has_route && (taker->rp_filter == 2 || route->link == taker->index)));
+    if (taker == nullptr || taker->rp_filter == 0)
+        return taker != nullptr;
+    if (!has_route || route->link == taker->index)
+        return has_route;
+    const bool has_address =
+        std::ranges::find(state_.addresses, taker->index, &netlink::InterfaceAddress::link) !=
+        state_.addresses.end();
+    return taker->rp_filter == 2 && has_address;
 }
 
 bool PlanModel::leads_to(const ip::Address& remote, const ip::Cidr& pods) const {
