@@ -51,6 +51,13 @@ void must_succeed(std::size_t, const netlink::Socket::Answer& answer) {
         throw *answer.error;
 }
 
+/// For what is to go anyway. A route goes with its source address: gone is gone.
+void must_succeed_unless_gone(std::size_t number, const netlink::Socket::Answer& answer) {
+    constexpr std::array gone{ESRCH, ENODEV, EADDRNOTAVAIL};
+    if (answer.error && std::ranges::find(gone, answer.error->number()) == gone.end())
+        must_succeed(number, answer);
+}
+
 /// Makes the new devices and returns the index of every device that a change can name.
 Indices make_devices(netlink::Socket& route, const Changes& changes, const Observed& observed) {
     Indices indices{{"", 0}, {"lo", loopback_index}}; // an unreachable route has no device
@@ -81,31 +88,21 @@ Indices make_devices(netlink::Socket& route, const Changes& changes, const Obser
     return indices;
 }
 
-void set_up_devices(netlink::Socket& route, const Changes& changes) {
-    Pipeline pipeline(route, must_succeed);
-    for (const netlink::TunnelDevice& device : changes.change)
-        pipeline.add(netlink::change_tunnel(device));
-    for (const auto& [device, settings] : changes.configure)
-        pipeline.add(netlink::configure(device, settings));
-    pipeline.flush();
-}
-
-void configure(netlink::Socket& route, const std::vector<Changes::Configure>& devices) {
-    Pipeline pipeline(route, must_succeed);
+void configure(netlink::Socket& route, const std::vector<Changes::Configure>& devices,
+               Pipeline::Take take = must_succeed) {
+    Pipeline pipeline(route, std::move(take));
     for (const auto& [device, settings] : devices)
         pipeline.add(netlink::configure(device, settings));
     pipeline.flush();
 }
 
-/// They may be gone by themselves, and are to go anyway.
-void loosen(netlink::Socket& route, const std::vector<Changes::Configure>& devices) {
+void set_up_devices(netlink::Socket& route, const Changes& changes) {
     Pipeline pipeline(route, must_succeed);
-    for (const auto& [device, settings] : devices) {
-        netlink::Request request = netlink::configure(device, settings);
-        request.may_fail = true;
-        pipeline.add(std::move(request));
-    }
+    for (const netlink::TunnelDevice& device : changes.change)
+        pipeline.add(netlink::change_tunnel(device));
     pipeline.flush();
+    configure(route, changes.configure);
+    configure(route, changes.loosen, must_succeed_unless_gone);
 }
 
 void add_addresses(netlink::Socket& route, const Changes& changes, const Indices& indices) {
@@ -134,9 +131,9 @@ void add_routes(netlink::Socket& route, const Changes& changes, const Indices& i
         const auto& [device, wanted, if_exists, remote] = changes.add_routes[number];
         if (answer.error && answer.error->number() == EINVAL && wanted.gateway) {
             obstacles.push_back({.remote = *remote,
-                                 .what = "the kernel takes no packets to " + remote->to_string() +
-                                         ", which is this host's own address or one of many hosts; "
-                                         "give that node another",
+                                 .what = answer.error->what() + ("; if " + remote->to_string()) +
+                                         " is this host's own address or one of many hosts, give "
+                                         "that node another",
                                  .pod_cidr = {}});
             return;
         }
@@ -174,14 +171,9 @@ void delete_devices(netlink::Socket& route, const Changes& changes, const Observ
 }
 
 void remove(netlink::Socket& route, const Changes& changes, const Observed& observed) {
-    Pipeline pipeline(route, [](std::size_t number, const netlink::Socket::Answer& answer) {
-        // A route goes with its source address: gone is gone.
-        constexpr std::array gone{ESRCH, ENODEV, EADDRNOTAVAIL};
-        if (answer.error && std::ranges::find(gone, answer.error->number()) == gone.end())
-            must_succeed(number, answer);
-    });
-    for (const auto& routes : {changes.delete_endpoint_routes, changes.delete_routes})
-        for (const netlink::Route& unwanted : routes)
+    Pipeline pipeline(route, must_succeed_unless_gone);
+    for (const auto* routes : {&changes.delete_endpoint_routes, &changes.delete_routes})
+        for (const netlink::Route& unwanted : *routes)
             pipeline.add(netlink::delete_route(unwanted));
     for (const netlink::InterfaceAddress& address : changes.delete_addresses)
         pipeline.add(netlink::delete_address(address));
@@ -200,7 +192,6 @@ std::string shown(const netlink::TunnelDevice& device) {
 void apply(netlink::Socket& route, const Changes& changes, const Observed& observed) {
     const Indices indices = make_devices(route, changes, observed);
     set_up_devices(route, changes);
-    loosen(route, changes.loosen);
     add_addresses(route, changes, indices);
     configure(route, changes.bring_up);
     add_routes(route, changes, indices); // and moves those that stay, before their old way goes

@@ -45,6 +45,7 @@ void PlanModel::apply(const Changes& changes, const std::function<void()>& after
     each(changes.bring_up, set);
     each(changes.add_routes, place_item);
     each(changes.tighten, set);
+    // The kernel's own routes, delete_endpoint_routes, are none of the model's.
     each(changes.delete_routes, remove_item);
     each(changes.delete_addresses, remove_item);
     each(changes.delete_devices, remove_name);
