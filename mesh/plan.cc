@@ -225,7 +225,7 @@ class Planner {
     }
 
     void remove(const netlink::Link& device) {
-        if (regroups_ && device.remote) {
+        if (regroups_) {
             changes_.loosen.push_back({device.name, {.rp_filter = loose}});
             const auto [begin, end] = addresses_.equal_range(device.index);
             for (auto entry = begin; entry != end; ++entry)

@@ -93,6 +93,14 @@ TEST(PlanShared, IsOursAlsoWhereNothingIsWanted) {
     EXPECT_THAT(select_ours(standing(wanted_shared_by(nodes)).state()).tunnels, SizeIs(1));
 }
 
+TEST(PlanShared, LoosensAllThatGoesForWhatItHasTakenAlready) {
+    const PlanModel host = standing(wanted_shared_by(nodes));
+    const Changes changes = plan(wanted_by(nodes), host.state());
+    ASSERT_THAT(changes.loosen, SizeIs(1));
+    EXPECT_EQ(changes.loosen.front().device, "ipip-00000000");
+    EXPECT_EQ(changes.loosen.front().settings.rp_filter, 2);
+}
+
 TEST(PlanShared, LoosensNothingWhereTheTopologyStays) {
     PlanModel host = standing(wanted_by(nodes));
     const Changes changes = plan(wanted_by(numbered_nodes({1, 2, 4})), host.state());
