@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from runs import PROGRAMS, RIVALS, Failed, counts, launch
+from runs import PROGRAMS, RIVALS, Failed, counts, entered, launch
 
 
 class Plugin:
@@ -33,8 +33,8 @@ class Plugin:
 
     def result(self, pod, space):
         """An ADD, for what it says."""
-        done = subprocess.run([self.program], input=json.dumps(self.config), capture_output=True, text=True,
-                              env={"PATH": os.environ["PATH"], **self.variables("ADD", pod, space)})
+        done = subprocess.run(entered(self.host, [self.program])[1], input=json.dumps(self.config), capture_output=True,
+                              text=True, env={"PATH": os.environ["PATH"], **self.variables("ADD", pod, space)})
         if done.returncode != 0:
             raise Failed(f"{self.name}: {done.stdout}")
         return json.loads(done.stdout)

@@ -17,9 +17,9 @@ def pair(plugin, space="p0"):
     return run
 
 
-def verb(plugin, what, document=None):
+def verb(plugin, what, document=None, space="keep"):
     def run(turn):
-        yield f"{plugin.name} {what}", plugin.call(what, "keep", "keep", document)
+        yield f"{plugin.name} {what}", plugin.call(what, "keep", space, document)
 
     return run
 
@@ -33,14 +33,8 @@ def one_pod(times, floor, rivals, masquerading_rival):
     Returns the figures, and how many system calls and netlink messages each takes."""
     plain, masquerading = ours(), ours("ipip-masq", "10.11.0.0/16", ipMasq=True)
     previous = plain.result("keep", "keep")
-    newest = dict(plain.config, cniVersion="1.1.0")
-    subjects = [nothing, pair(floor), pair(plain), *map(pair, rivals)]
-    subjects += [
-        verb(plain, "VERSION"),
-        verb(plain, "STATUS", newest),
-        verb(plain, "CHECK", dict(plain.config, prevResult=previous)),
-        verb(plain, "GC", {**newest, "cni.dev/valid-attachments": [{"containerID": "ipip-keep", "ifname": "eth0"}]}),
-    ]
+    subjects = [nothing, pair(floor), pair(plain), *map(pair, rivals), verb(plain, "VERSION"),
+                *questions(plain, previous)]
     samples = interleaved(times, subjects)
     numbers = {}
     for plugin in [floor, plain, *rivals]:
@@ -57,16 +51,33 @@ def one_pod(times, floor, rivals, masquerading_rival):
     return {name: sample.figures() for name, sample in samples.items()}, numbers
 
 
-def with_pods(plugin, steps, times):
-    """Medians of ADD and DEL of one more pod, by how many there are."""
+def medians_by_verb(plugin, samples):
+    return {name.split()[1]: sample.median for name, sample in samples.items() if name.split()[0] == plugin.name}
+
+
+def questions(plugin, previous, pods=(), space="keep"):
+    """What a runtime asks from time to time where the pod "keep" of this namespace stands, whose
+    result was `previous`, and these."""
+    newest = dict(plugin.config, cniVersion="1.1.0")
+    valid = [{"containerID": f"{plugin.name}-{pod}", "ifname": "eth0"} for pod in ["keep", *pods]]
+    return [
+        verb(plugin, "STATUS", newest),
+        verb(plugin, "CHECK", dict(plugin.config, prevResult=previous), space),
+        verb(plugin, "GC", {**newest, "cni.dev/valid-attachments": valid}),
+    ]
+
+
+def with_pods(plugin, steps, times, previous=None):
+    """Medians by verb, for one more pod, by how many there are. `previous` is the result of the
+    pod "keep", where there is one to ask about."""
     medians = {}
     there = 0
     for step in steps:
         for pod in range(there, step):
             plugin.call("ADD", f"pod{pod}", f"p{pod + 1}", settle=0)
         there = step
-        samples = interleaved(times, [pair(plugin)])
-        medians[step] = [samples[f"{plugin.name} {what}"].median for what in ["ADD", "DEL"]]
+        asked = questions(plugin, previous, [f"pod{pod}" for pod in range(there)]) if previous else []
+        medians[step] = medians_by_verb(plugin, interleaved(times, [pair(plugin), *asked]))
     for pod in range(there):
         plugin.call("DEL", f"pod{pod}", f"p{pod + 1}", settle=0)
     return medians
@@ -102,7 +113,7 @@ def with_leases(steps, times):
         there = step
         samples = interleaved(times, [pair(plugin) for plugin in [*own, other]])
         for name, line in medians.items():
-            line[step] = [samples[f"{name} {what}"].median for what in ["ADD", "DEL"]]
+            line[step] = {what: samples[f"{name} {what}"].median for what in ["ADD", "DEL"]}
     return medians
 
 
@@ -135,12 +146,13 @@ def measure(size):
     rivals = [ptp("ptp", "10.20.0.0/16"), bridge("bridge", "10.21.0.0/16")]
     samples, numbers = one_pod(size["times"], floor, rivals, ptp("ptp-masq", "10.22.0.0/16", masquerade=True))
     plain = ours()
-    plain.call("ADD", "keep", "keep")
+    previous = plain.result("keep", "keep")
     found = {
         "samples": samples,
         "counts": numbers,
         "at once": at_once([floor, plain, rivals[0]], size["at once"], max(3, size["few"] // 4)),
-        "with pods": {plugin.name: with_pods(plugin, size["pods"], size["few"]) for plugin in [plain, rivals[1]]},
+        "with pods": {plain.name: with_pods(plain, size["pods"], size["few"], previous),
+                      rivals[1].name: with_pods(rivals[1], size["pods"], size["few"])},
         "with leases": with_leases(size["leases"], size["few"]),
         "sizes": {program: stripped_size(program) for program in ["ipip", "ipip-ipam", "ipipd"]},
     }

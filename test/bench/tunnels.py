@@ -5,10 +5,11 @@ import json
 import time
 
 from plugins import ours
-from pods import pair, verb
+from pods import pair, questions, verb
 from runs import PROGRAMS, Run, Sample, connect, entered, interleaved, ip, sh
 
 FLOORS = {"pairs": "mesh", "shared": "shared"}  # by topology
+VERBS = ["ADD", "DEL", "CHECK", "STATUS", "GC", "VERSION"]
 SETTLE = 0.5  # seconds: the kernel goes on deleting for a while
 
 
@@ -64,7 +65,7 @@ def nodes_file(count):
 
 
 def with_nodes(steps, times):
-    """ADD, DEL and STATUS by how many nodes the file has, each on a host of its own."""
+    """All verbs by how many nodes the file has, each on a host of its own."""
     ip("netns add p0")
     subjects = []
     plugins = []
@@ -73,15 +74,13 @@ def with_nodes(steps, times):
         prepare(host)
         plugin = ours(host, host=host, nodes=nodes_file(step), stateDir=f"/run/state-{step}")
         ip(f"netns add keep{step}")
-        plugin.call("ADD", "keep", f"keep{step}")
-        subjects += [pair(plugin), verb(plugin, "VERSION"),
-                     verb(plugin, "STATUS", dict(plugin.config, cniVersion="1.1.0"))]
+        previous = plugin.result("keep", f"keep{step}")
+        subjects += [pair(plugin), verb(plugin, "VERSION"), *questions(plugin, previous, space=f"keep{step}")]
         plugins.append(plugin)
     samples = interleaved(times, subjects)
     for step, plugin in zip(steps, plugins):
         plugin.call("DEL", "keep", f"keep{step}")
-    return {step: {what: samples[f"nodes{step} {what}"].figures() for what in ["ADD", "DEL", "STATUS", "VERSION"]}
-            for step in steps}
+    return {step: {what: samples[f"nodes{step} {what}"].figures() for what in VERBS} for step in steps}
 
 
 def measure(size):
