@@ -25,7 +25,7 @@ constexpr milliseconds longest_backoff{30'000};
 
 /// What was repaired, in a word, for the metrics.
 std::string kind_of(const std::string& line) {
-    for (const char* kind : {"tunnel", "address", "masquerade", "forwarding", "route"})
+    for (const char* kind : {"tunnel", "address", "nftables", "forwarding", "route"})
         if (line.find(kind) != line.npos)
             return kind;
     return "other";

@@ -5,7 +5,7 @@
 #include "mesh/stamp.h"
 #include "netlink/forwarding.h"
 #include "netlink/link_group.h"
-#include "netlink/nat.h"
+#include "netlink/nftables.h"
 
 #include <algorithm>
 #include <exception>
@@ -57,7 +57,7 @@ class Clear {
             attempt("forwarding", "sysctl -a --pattern forwarding",
                     [&] { clear_forwarding(state_dir); });
         attempt("the nftables table inet ipip-cni", "nft delete table inet ipip-cni",
-                [&] { clear_masquerade(); });
+                [&] { clear_rules(); });
         return std::move(remnants_);
     }
 
@@ -126,8 +126,8 @@ class Clear {
         }
     }
 
-    void clear_masquerade() {
-        if (clearing_.only_look ? netlink::has_masquerade_table() : netlink::remove_masquerade())
+    void clear_rules() {
+        if (clearing_.only_look ? netlink::has_rules_table() : netlink::remove_rules())
             remnants_.push_back({.what = "the nftables table inet ipip-cni",
                                  .by_hand = "nft delete table inet ipip-cni"});
     }

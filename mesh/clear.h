@@ -25,7 +25,7 @@ struct Clearing {
 };
 
 /// Takes away all that any network's mesh left in this network namespace, by its marks: tunnels,
-/// endpoint, routes, the masquerade rule; and turns forwarding off again where a stamp of this boot
+/// endpoint, routes, nftables rules; and turns forwarding off again where a stamp of this boot
 /// says that it was turned on. Goes on after a failure. Returns what there was, each with its
 /// trouble if it is still there; nothing where nothing is left. REQUIRES, unless it only looks: the
 /// locks of shut(). The calling thread and `route` are in the host's network namespace.

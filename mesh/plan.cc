@@ -15,7 +15,7 @@ constexpr std::uint32_t last_resort_metric = 4096;
 
 constexpr int loose = 2; // rp_filter
 
-constexpr std::string_view prefix = "ipip-";
+constexpr std::string_view prefix = device_prefix;
 constexpr std::size_t name_length = prefix.size() + 8;
 
 /// Whether a device of the kind ipip has a name that only this project gives.

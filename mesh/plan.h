@@ -110,7 +110,10 @@ struct Changes {
     bool empty() const;
 };
 
-/// The name of the device to `remote`: "ipip-" and the address in hexadecimal. Two peers never
+/// What the name of each device of ours begins with.
+inline constexpr const char* device_prefix = "ipip-";
+
+/// The name of the device to `remote`: the prefix and the address in hexadecimal. Two peers never
 /// share one, since the kernel itself allows one ipip device a pair of addresses. That to all
 /// peers, as the kernel has it, is to 0.0.0.0.
 std::string device_name(const std::optional<ip::Address>& remote);

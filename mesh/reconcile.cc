@@ -5,7 +5,8 @@
 #include "mesh/plan.h"
 #include "mesh/underlay.h"
 #include "netlink/forwarding.h"
-#include "netlink/nat.h"
+#include "netlink/nftables.h"
+#include "netlink/pod_link.h"
 
 #include <algorithm>
 #include <set>
@@ -20,6 +21,8 @@ constexpr std::uint32_t smallest_mtu = 68;  // what every IPv4 link carries, RFC
 // Stands for any address outside the cluster, to find the device of the default route: TEST-NET-2
 // of RFC 5737 is routed nowhere in particular.
 const char* const anywhere = "198.51.100.1";
+
+const char* const rules_removed = "removed the nftables rules";
 
 ip::Address underlay_address(const Node& node) {
     return *address_in(ip::Family::v4, node.addresses);
@@ -133,7 +136,7 @@ struct Survey {
     std::uint32_t pod_mtu;
     /// Pods' packets to and from outside the mesh pass these devices as well.
     std::vector<std::string> without_forwarding;
-    std::optional<netlink::Masquerade> masquerade;
+    netlink::Rules rules;
 };
 
 std::vector<std::string> without_forwarding(const std::set<std::string>& devices) {
@@ -151,6 +154,41 @@ netlink::Masquerade masquerade_for(const std::vector<Node>& nodes, const Node& s
     return rules;
 }
 
+/// What pods and peers may not send in; with one device for all of them, strangers neither.
+netlink::SourceCheck source_check_for(const std::vector<Node>& nodes, const Node& self,
+                                      const Settings& settings) {
+    netlink::SourceCheck check{
+        .pod_group = netlink::pod_group, .tunnels = device_prefix, .senders = {}};
+    if (settings.topology == Topology::shared) {
+        netlink::SourceCheck::Senders senders{.own = underlay_address(self), .peers = {}};
+        for (const Node& node : nodes)
+            if (&node != &self)
+                senders.peers.push_back(ip::Cidr::host(underlay_address(node)));
+        check.senders = std::move(senders);
+    }
+    return check;
+}
+
+/// Whether there is nothing to do about them: a kernel without nftables does without the source
+/// check, not without what was asked for.
+bool are_out_of_reach(const netlink::Rules& rules) {
+    return !rules.masquerade && !netlink::has_nftables();
+}
+
+bool make_stand(const netlink::Rules& rules) {
+    if (rules.empty())
+        return netlink::remove_rules();
+    return !are_out_of_reach(rules) && netlink::set_rules(rules);
+}
+
+/// While devices take over from others, a packet may come by the one and be answered by the other.
+void loosen(netlink::Rules rules) {
+    if (!rules.source_check)
+        return;
+    rules.source_check->tunnels.clear();
+    make_stand(rules);
+}
+
 Survey survey(netlink::Socket& route, const std::vector<Node>& nodes,
               const std::optional<std::string>& node_name, const Settings& settings) {
     Survey result{.observed = observe(route),
@@ -158,7 +196,7 @@ Survey survey(netlink::Socket& route, const std::vector<Node>& nodes,
                   .wanted = {},
                   .pod_mtu = 0,
                   .without_forwarding = {},
-                  .masquerade = {}};
+                  .rules = {}};
     result.self = find_self(nodes, node_name, locals(result.observed));
     const Node& self = nodes[result.self];
     const netlink::Link own = own_device(route, self, result.observed);
@@ -176,7 +214,9 @@ Survey survey(netlink::Socket& route, const std::vector<Node>& nodes,
     result.pod_mtu = least_mtu(result.wanted, settings, own.mtu);
     result.without_forwarding = without_forwarding(underlay.devices);
     if (settings.masquerade)
-        result.masquerade = masquerade_for(nodes, self);
+        result.rules.masquerade = masquerade_for(nodes, self);
+    if (settings.check_source)
+        result.rules.source_check = source_check_for(nodes, self, settings);
     return result;
 }
 
@@ -187,6 +227,8 @@ Reconciled reconcile(netlink::Socket& route, const std::vector<Node>& nodes,
                      const ForwardingNote& note_forwarding) {
     Survey found = survey(route, nodes, node_name, settings);
     const Changes changes = plan(found.wanted, found.observed);
+    if (!changes.loosen.empty())
+        loosen(found.rules);
     apply(route, changes, found.observed);
     Reconciled result{.self = found.self,
                       .pod_mtu = found.pod_mtu,
@@ -198,9 +240,11 @@ Reconciled reconcile(netlink::Socket& route, const std::vector<Node>& nodes,
         netlink::set_forwarding(device, true);
         result.changes.push_back("turned on forwarding on " + device);
     }
-    if (found.masquerade ? netlink::masquerade(*found.masquerade) : netlink::remove_masquerade())
-        result.changes.push_back(found.masquerade ? "set the masquerade rule"
-                                                  : "removed the masquerade rule");
+    if (make_stand(found.rules))
+        result.changes.push_back(found.rules.empty() ? rules_removed : "set the nftables rules");
+    else if (!result.changes.empty() && are_out_of_reach(found.rules))
+        result.changes.emplace_back("left out the nftables rules of sourceCheck, as this kernel "
+                                    "has no nftables (CONFIG_NF_TABLES_INET)");
     return result;
 }
 
@@ -212,8 +256,8 @@ Inspection inspect(netlink::Socket& route, const std::vector<Node>& nodes,
                       .wrongs = describe_wrongs(plan(found.wanted, found.observed))};
     for (const std::string& device : found.without_forwarding)
         result.wrongs.push_back("forwarding on " + device + " is off");
-    if (found.masquerade && !netlink::has_masquerade(*found.masquerade))
-        result.wrongs.emplace_back("the masquerade rule is missing or wrong");
+    if (!found.rules.empty() && !are_out_of_reach(found.rules) && !netlink::has_rules(found.rules))
+        result.wrongs.emplace_back("the table of nftables rules is missing or wrong");
     return result;
 }
 
@@ -230,8 +274,8 @@ std::vector<std::string> dismantle(netlink::Socket& route, const std::string& ne
         netlink::set_forwarding(device, false);
         lines.push_back("turned off forwarding on " + device);
     }
-    if (netlink::remove_masquerade())
-        lines.push_back("removed the masquerade rule");
+    if (netlink::remove_rules())
+        lines.emplace_back(rules_removed);
     return lines;
 }
 

@@ -24,10 +24,11 @@ enum class Topology {
 struct Settings {
     std::string network; ///< the name of the CNI network, which owns the mesh
     Topology topology = Topology::pairs;
-    std::uint32_t mtu = 0;    ///< of every tunnel, bytes; 0: found out for each
-    std::uint8_t ttl = 64;    ///< of the outer header
-    bool masquerade = false;  ///< pods' traffic to outside the cluster
-    bool check_source = true; ///< drop what a peer sends from an address that is not its pods'
+    std::uint32_t mtu = 0;   ///< of every tunnel, bytes; 0: found out for each
+    std::uint8_t ttl = 64;   ///< of the outer header
+    bool masquerade = false; ///< pods' traffic to outside the cluster
+    /// Drop what a pod or a peer sends from an address that is not its own, and pods' tunnels.
+    bool check_source = true;
 };
 
 struct Reconciled {
@@ -44,7 +45,7 @@ struct Reconciled {
 /// by `dismantle` whatever happens in between.
 using ForwardingNote = std::function<void(const std::vector<std::string>& devices)>;
 
-/// Makes the kernel's tunnels, endpoint, routes and masquerade rule those that `nodes` want: what
+/// Makes the kernel's tunnels, endpoint, routes and nftables rules those that `nodes` want: what
 /// is missing comes, what differs changes, what is ours and no longer wanted goes; nothing else is
 /// touched, and nothing at all where all is as it should be. Its look at the kernel grows with
 /// the number of tunnels and pods. The calling thread and `route` are in the host's network

@@ -120,6 +120,7 @@ Request make_veth(const VethPair& pair, const Netns& pod) {
     const LinkObject host(allocated(rtnl_link_veth_alloc()));
     rtnl_link_set_name(host.get(), pair.host_name.c_str());
     set_mac(host.get(), pair.host_mac);
+    rtnl_link_set_group(host.get(), pair.host_group);
     const LinkObject peer(allocated(rtnl_link_veth_get_peer(host.get())));
     rtnl_link_set_name(peer.get(), pair.pod_name.c_str());
     rtnl_link_set_ns_fd(peer.get(), pod.fd());

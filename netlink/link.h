@@ -41,6 +41,7 @@ struct VethPair {
     ip::Mac host_mac;
     ip::Mac pod_mac;
     std::uint32_t mtu;
+    std::uint32_t host_group = 0; ///< IFLA_GROUP of the end that is here
 };
 
 /// An IPv4-in-IPv4 tunnel device, RFC 2003.

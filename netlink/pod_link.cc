@@ -105,8 +105,9 @@ PodState look_at_pod(Pod& pod, const std::string& link) {
 
 PodEnds attach(Socket& host, Pod& pod, const PodLink& link) {
     std::vector<Request> birth;
-    birth.push_back(make_veth(
-        {link.host_name, link.pod_name, link.host_mac, link.pod_mac, link.mtu}, pod.space()));
+    birth.push_back(
+        make_veth({link.host_name, link.pod_name, link.host_mac, link.pod_mac, link.mtu, pod_group},
+                  pod.space()));
     birth.push_back(get_link(link.host_name));
     const auto answers = host.exchange(birth);
     if (answers[0].error)

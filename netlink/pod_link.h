@@ -26,6 +26,9 @@ class Pod {
     Socket socket_;
 };
 
+/// The group of pods' host ends (IFLA_GROUP): `ip link show group 94`.
+inline constexpr std::uint32_t pod_group = 94;
+
 /// One pod's wiring: a veth pair, the pod's addresses, its routes, and the host's routes to it.
 /// No bridge: the pod's only neighbour is the node, which answers as its gateway.
 struct PodLink {

@@ -205,6 +205,7 @@ TEST_F(ReconcileTest, TheMasqueradeRuleComesAndGoesWithItsSetting) {
     const Json before = host_.state().at("nftables");
     Settings settings{"podnet"};
     settings.masquerade = true;
+    settings.check_source = false;
     reconcile(nodes(2), settings);
     const Json listed = host_.json("nft -j list table inet ipip-cni");
     Json sets = Json::object();
@@ -216,7 +217,7 @@ TEST_F(ReconcileTest, TheMasqueradeRuleComesAndGoesWithItsSetting) {
         "spared_v4": [{"range": ["10.10.1.0", "10.10.2.255"]},
                       {"prefix": {"addr": "224.0.0.0", "len": 4}}]})"));
     settings.masquerade = false;
-    EXPECT_THAT(reconcile(nodes(2), settings).changes, ElementsAre("removed the masquerade rule"));
+    EXPECT_THAT(reconcile(nodes(2), settings).changes, ElementsAre("removed the nftables rules"));
     EXPECT_EQ(host_.state().at("nftables"), before);
 }
 

@@ -87,7 +87,7 @@ TEST_F(RepairOfTheHostTest, TheMasqueradeRuleIsSetAgain) {
     settings.masquerade = true;
     reconcile(nodes(2), settings);
     ASSERT_EQ(host_.run("nft flush ruleset").status, 0);
-    EXPECT_THAT(reconcile(nodes(2), settings).changes, ElementsAre("set the masquerade rule"));
+    EXPECT_THAT(reconcile(nodes(2), settings).changes, ElementsAre("set the nftables rules"));
     EXPECT_EQ(host_.run("nft list chain inet ipip-cni postrouting").status, 0);
 }
 

@@ -1,4 +1,4 @@
-#include "netlink/nat.h"
+#include "netlink/nftables.h"
 
 #include "netlink/error.h"
 #include "test/kernel/scene.h"
@@ -20,6 +20,10 @@ std::vector<Cidr> cidrs(std::initializer_list<const char*> texts) {
     for (const char* text : texts)
         result.push_back(Cidr::parse(text));
     return result;
+}
+
+bool masquerade(const Masquerade& rule) {
+    return set_rules({.masquerade = rule, .source_check = {}});
 }
 
 class NatTest : public testing::Test {
@@ -208,25 +212,25 @@ TEST_F(NatTest, TheTablesOfOthersStayAsTheyAre) {
     const Json before = host_.state();
     masquerade({.sources = cidrs({"10.10.100.0/24"}), .spared = {}});
     masquerade({.sources = cidrs({"10.10.101.0/24"}), .spared = {}});
-    EXPECT_TRUE(remove_masquerade());
+    EXPECT_TRUE(remove_rules());
     EXPECT_EQ(host_.state(), before);
 }
 
 TEST_F(NatTest, RemovesItsTableOnce) {
     const Json before = host_.state();
-    EXPECT_FALSE(remove_masquerade());
+    EXPECT_FALSE(remove_rules());
     masquerade({.sources = cidrs({"10.10.100.0/24"}), .spared = {}});
-    EXPECT_TRUE(remove_masquerade());
+    EXPECT_TRUE(remove_rules());
     EXPECT_EQ(host_.state(), before);
-    EXPECT_FALSE(remove_masquerade());
+    EXPECT_FALSE(remove_rules());
 }
 
 TEST_F(NatTest, SpeaksToTheThreadsNamespace) {
     const Namespace other;
     other.in([] { masquerade({.sources = cidrs({"10.10.100.0/24"}), .spared = {}}); });
     EXPECT_THAT(objects("table"), IsEmpty());
-    EXPECT_FALSE(remove_masquerade());
-    EXPECT_TRUE(other.in([] { return remove_masquerade(); }));
+    EXPECT_FALSE(remove_rules());
+    EXPECT_TRUE(other.in([] { return remove_rules(); }));
 }
 
 } // namespace

@@ -1,4 +1,4 @@
-#include "netlink/nat.h"
+#include "netlink/nftables.h"
 
 #include "test/kernel/scene.h"
 #include "test/kernel/udp.h"
@@ -59,10 +59,13 @@ class NatTrafficTest : public testing::Test {
 
     void masquerade_in_node() const {
         node_.in([] {
-            masquerade(
-                {.sources = {Cidr::parse("10.10.100.0/24"), Cidr::parse("fd00:10:100::/64")},
-                 .spared = {Cidr::parse("10.10.100.0/24"), Cidr::parse("10.10.200.0/24"),
-                            Cidr::parse("fd00:10:100::/64"), Cidr::parse("fd00:10:200::/64")}});
+            set_rules({.masquerade = Masquerade{.sources = {Cidr::parse("10.10.100.0/24"),
+                                                            Cidr::parse("fd00:10:100::/64")},
+                                                .spared = {Cidr::parse("10.10.100.0/24"),
+                                                           Cidr::parse("10.10.200.0/24"),
+                                                           Cidr::parse("fd00:10:100::/64"),
+                                                           Cidr::parse("fd00:10:200::/64")}},
+                       .source_check = {}});
         });
     }
 
@@ -106,7 +109,7 @@ TEST_F(NatTrafficTest, TheAnswerFindsBackToThePod) {
 
 TEST_F(NatTrafficTest, RemovingTheRuleEndsIt) {
     masquerade_in_node();
-    node_.in([] { remove_masquerade(); });
+    node_.in([] { remove_rules(); });
     EXPECT_EQ(seen(pod_, "10.10.100.11", "192.0.2.2"), "10.10.100.11");
 }
 

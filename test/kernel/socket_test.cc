@@ -3,8 +3,8 @@
 #include "netlink/address.h"
 #include "netlink/link.h"
 #include "netlink/message.h"
-#include "netlink/nat.h"
 #include "netlink/netns.h"
+#include "netlink/nftables.h"
 #include "netlink/route.h"
 #include "test/kernel/scene.h"
 
@@ -178,7 +178,9 @@ TEST_F(SocketTest, SaysWhenThePrivilegeIsMissing) {
     };
     EXPECT_EQ(number_without_privilege([] { Socket().run(numbered_route(1)); }),
               std::vector{EPERM});
-    EXPECT_EQ(number_without_privilege([] { masquerade({}); }), std::vector{EPERM});
+    EXPECT_EQ(number_without_privilege(
+                  [] { set_rules({.masquerade = Masquerade{}, .source_check = {}}); }),
+              std::vector{EPERM});
 }
 
 TEST_F(SocketTest, DumpsMoreLinksThanOneBufferHolds) {

@@ -54,8 +54,8 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"TheRouteOfNoPods", "route delete unreachable 10.10.100.0/24 metric 4096", nullptr,
                "route"},
         Damage{"ARouteOfAPod", "route delete 10.10.100.1/32", nullptr, "route"},
-        Damage{"TheTable", nullptr, "nft delete table inet ipip-cni", "masquerade"},
-        Damage{"AllRules", nullptr, "nft flush ruleset", "masquerade"},
+        Damage{"TheTable", nullptr, "nft delete table inet ipip-cni", "nftables"},
+        Damage{"AllRules", nullptr, "nft flush ruleset", "nftables"},
         Damage{"Forwarding", nullptr, "sysctl -qw net.ipv4.conf.eth0.forwarding=0", "forwarding"}),
     [](const auto& tested) { return tested.param.name; });
 

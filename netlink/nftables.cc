@@ -1,0 +1,251 @@
+#include "netlink/nftables.h"
+
+#include "hash/hash.h"
+#include "netlink/nft.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <netinet/in.h>
+#include <span>
+
+// `nft list table inet ipip-cni` shows the result.
+
+namespace netlink {
+
+namespace {
+
+using nft::Match;
+
+constexpr nft::Chain postrouting{"postrouting", "nat", NF_INET_POST_ROUTING, 100};  // "srcnat"
+constexpr nft::Chain prerouting{"prerouting", "filter", NF_INET_PRE_ROUTING, -300}; // "raw"
+
+constexpr std::uint32_t destination_offset_v4 = 16; // RFC 791 section 3.1
+constexpr std::uint32_t source_offset_v6 = 8;       // RFC 8200 section 3
+
+struct FamilyFacts {
+    ip::Family family;
+    const char* sources;
+    const char* spared;
+    const char* multicast;
+};
+constexpr std::array families{
+    FamilyFacts{ip::Family::v4, "node_pods_v4", "spared_v4", "224.0.0.0/4"},
+    FamilyFacts{ip::Family::v6, "node_pods_v6", "spared_v6", "ff00::/8"},
+};
+
+/// Tells two sets of rules apart; kept in the table's comment, with the number of rules behind.
+std::string fingerprint(const Rules& rules) {
+    Hash hash;
+    const auto add = [&](const std::vector<ip::Cidr>& blocks) {
+        for (const ip::Cidr& block : blocks)
+            hash.add(block.to_string());
+        hash.add("");
+    };
+    if (rules.masquerade) {
+        hash.add("masquerade");
+        add(rules.masquerade->sources);
+        add(rules.masquerade->spared);
+    }
+    if (rules.source_check) {
+        hash.add("source check")
+            .add(std::to_string(rules.source_check->pod_group))
+            .add(rules.source_check->tunnels);
+        if (const auto& senders = rules.source_check->senders) {
+            hash.add(senders->own.to_string());
+            add(senders->peers);
+        }
+    }
+    return "made by ipip-cni, rules " + hash.hex(16) + ", ";
+}
+
+/// The requests for one table, and what they have used up.
+struct Batch {
+    std::vector<Request> requests = {};
+    std::size_t rules = 0;
+    std::uint32_t last_id = 0;
+
+    void add(Request rule) {
+        requests.push_back(std::move(rule));
+        ++rules;
+    }
+};
+
+/// ip saddr @node_pods_v4 ip daddr != @spared_v4 masquerade
+void add_masquerade(Batch& batch, const Masquerade& wanted) {
+    batch.requests.push_back(nft::chain_message(postrouting));
+    for (const FamilyFacts& facts : families) {
+        const auto of_family = [&](const std::vector<ip::Cidr>& blocks) {
+            std::vector<ip::Cidr> chosen;
+            std::ranges::copy_if(blocks, std::back_inserter(chosen), [&](const ip::Cidr& block) {
+                return block.family() == facts.family;
+            });
+            return chosen;
+        };
+        const std::vector<ip::Cidr> sources = of_family(wanted.sources);
+        if (sources.empty())
+            continue;
+        std::vector<ip::Cidr> spared = of_family(wanted.spared);
+        spared.push_back(ip::Cidr::parse(facts.multicast));
+        const nft::Set source_set{facts.sources, facts.family, ++batch.last_id};
+        const nft::Set spared_set{facts.spared, facts.family, ++batch.last_id};
+        nft::add_set(batch.requests, source_set, sources);
+        nft::add_set(batch.requests, spared_set, std::move(spared));
+        batch.add(nft::Rule(postrouting.name, "add the masquerade rule")
+                      .family(facts.family)
+                      .source(source_set)
+                      .destination(spared_set, Match::unequal)
+                      .end_with("masq"));
+    }
+}
+
+template <typename T>
+std::span<const std::uint8_t> raw(const T& value) {
+    return {reinterpret_cast<const std::uint8_t*>(&value), sizeof value};
+}
+
+nft::Rule source_rule() {
+    return {prerouting.name, "add a rule of the source check"};
+}
+
+nft::Rule from_pods(const SourceCheck& wanted) {
+    nft::Rule rule = source_rule();
+    rule.meta(NFT_META_IIFGROUP, raw(wanted.pod_group));
+    return rule;
+}
+
+nft::Rule from_tunnels(const SourceCheck& wanted) {
+    nft::Rule rule = source_rule();
+    const auto* name = reinterpret_cast<const std::uint8_t*>(wanted.tunnels.data());
+    rule.meta(NFT_META_IIFNAME, {name, wanted.tunnels.size()});
+    return rule;
+}
+
+void add_source_check(Batch& batch, const SourceCheck& wanted, bool look_for_way_back) {
+    constexpr std::uint8_t ipip = IPPROTO_IPIP;
+    batch.requests.push_back(nft::chain_message(prerouting));
+    for (const std::uint8_t protocol : {ipip, std::uint8_t{IPPROTO_IPV6}})
+        batch.add(from_pods(wanted).meta(NFT_META_L4PROTO, raw(protocol)).drop());
+    if (const auto& senders = wanted.senders) {
+        const nft::Set peers{"peers", ip::Family::v4, ++batch.last_id};
+        nft::add_set(batch.requests, peers, senders->peers);
+        batch.add(source_rule()
+                      .family(ip::Family::v4)
+                      .meta(NFT_META_L4PROTO, raw(ipip))
+                      .header(destination_offset_v4, senders->own.bytes())
+                      .source(peers, Match::unequal)
+                      .drop());
+    }
+    if (!look_for_way_back)
+        return;
+    batch.add(from_pods(wanted).family(ip::Family::v4).without_way_back().drop());
+    // Who asks for his neighbours does so from a link-local address, or none; neither is forwarded.
+    constexpr std::array<std::uint8_t, 2> link_local{0xfe, 0x80};
+    constexpr std::array<std::uint8_t, 16> unspecified{};
+    batch.add(from_pods(wanted)
+                  .family(ip::Family::v6)
+                  .header(source_offset_v6, link_local, Match::unequal)
+                  .header(source_offset_v6, unspecified, Match::unequal)
+                  .without_way_back()
+                  .drop());
+    if (!wanted.tunnels.empty())
+        batch.add(from_tunnels(wanted).without_way_back().drop());
+}
+
+std::vector<Request> replace_table(const Rules& wanted, bool look_for_way_back) {
+    Batch batch;
+    if (wanted.masquerade)
+        add_masquerade(batch, *wanted.masquerade);
+    if (wanted.source_check)
+        add_source_check(batch, *wanted.source_check, look_for_way_back);
+    std::vector<Request> requests;
+    // Deleting what is not there fails, making what is there does not: so it is made first.
+    requests.push_back(nft::table_message(NFT_MSG_NEWTABLE));
+    requests.push_back(nft::table_message(NFT_MSG_DELTABLE));
+    requests.push_back(
+        nft::table_message(NFT_MSG_NEWTABLE, fingerprint(wanted) + std::to_string(batch.rules)));
+    std::ranges::move(batch.requests, std::back_inserter(requests));
+    return requests;
+}
+
+/// The comment of the table as it stands; none where there is no table.
+std::optional<std::string> present(Socket& netfilter) {
+    Message message = nft::make(NFT_MSG_GETTABLE, 0);
+    nft::put(message, NFTA_TABLE_NAME, nft::table);
+    const Message reply = netfilter.find({std::move(message), "find the nftables table"});
+    return reply ? std::optional(nft::comment_of(reply)) : std::nullopt;
+}
+
+/// How many rules the table holds: someone may have flushed it.
+std::size_t count_rules(Socket& netfilter) {
+    Message message = nft::make(NFT_MSG_GETRULE, 0);
+    nft::put(message, NFTA_RULE_TABLE, nft::table);
+    std::size_t count = 0;
+    netfilter.dump(
+        {std::move(message), "list the rules of the nftables table"},
+        [&](const Message&) { ++count; }, [&] { count = 0; });
+    return count;
+}
+
+bool stands(Socket& netfilter, const Rules& rules) {
+    const auto comment = present(netfilter);
+    const std::string made_from = fingerprint(rules);
+    return comment && comment->starts_with(made_from) &&
+           comment->substr(made_from.size()) == std::to_string(count_rules(netfilter));
+}
+
+/// Whether `question`, asked about the table's comment, is answered so; no without nftables.
+template <typename Question>
+bool ask(Question question) {
+    try {
+        Socket netfilter(NETLINK_NETFILTER);
+        return question(present(netfilter));
+    } catch (const Error& error) {
+        constexpr std::array unknown{EPROTONOSUPPORT, EOPNOTSUPP, EINVAL};
+        if (std::ranges::find(unknown, error.number()) == unknown.end())
+            throw;
+        return false;
+    }
+}
+
+} // namespace
+
+bool has_nftables() {
+    return ask([](const auto&) { return true; });
+}
+
+bool has_rules_table() {
+    return ask([](const auto& table) { return table.has_value(); });
+}
+
+bool has_rules(const Rules& rules) {
+    Socket netfilter(NETLINK_NETFILTER);
+    return stands(netfilter, rules);
+}
+
+bool set_rules(const Rules& rules) {
+    Socket netfilter(NETLINK_NETFILTER);
+    if (stands(netfilter, rules))
+        return false;
+    try {
+        netfilter.transact(replace_table(rules, true));
+    } catch (const Error& error) {
+        if (error.number() != ENOENT || !rules.source_check) // an expression that is not there
+            throw;
+        netfilter.transact(replace_table(rules, false));
+    }
+    return true;
+}
+
+bool remove_rules() {
+    if (!has_rules_table())
+        return false;
+    std::vector<Request> batch;
+    batch.push_back(nft::table_message(NFT_MSG_DELTABLE));
+    Socket(NETLINK_NETFILTER).transact(batch);
+    return true;
+}
+
+} // namespace netlink

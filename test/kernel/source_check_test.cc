@@ -1,0 +1,154 @@
+#include "netlink/nftables.h"
+#include "netlink/pod_link.h"
+#include "test/kernel/raw.h"
+#include "test/kernel/scene.h"
+#include "test/kernel/udp.h"
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+
+namespace netlink {
+namespace {
+
+using ip::Address;
+using scene::Json;
+using scene::Namespace;
+using scene::RawReceiver;
+using scene::Udp;
+
+/// A node with two pods of both families, and all that undoes rp_filter: the loose check on all
+/// devices overrules the strict one on a pod's, and an address there makes it loose indeed.
+class SourceCheckTest : public testing::Test {
+  protected:
+    SourceCheckTest() {
+        for (const Namespace* space : {&node_, &bad_, &good_})
+            space->set_sysctl("net/ipv6/conf/default/accept_dad", "0");
+        node_.ip("address add 10.10.100.10/32 dev lo\n"
+                 "address add fd00:10::10/128 dev lo nodad\n");
+        node_.set_sysctl("net/ipv4/conf/all/rp_filter", "2");
+        node_.set_sysctl("net/ipv4/ip_forward", "1");
+        node_.set_sysctl("net/ipv6/conf/all/forwarding", "1");
+        wire(bad_, 1);
+        wire(good_, 2);
+        // Addresses of a third pod, so that there is some way back to them.
+        node_.ip("address add 169.254.7.1/32 dev veth01234567891\n"
+                 "route add 10.10.100.13/32 dev veth01234567892\n"
+                 "route add fd00:10::13/128 dev veth01234567892\n");
+    }
+
+    void wire(const Namespace& space, int number) {
+        const std::string digit = std::to_string(number);
+        Pod pod(Netns::open(space.path()));
+        attach(socket_, pod,
+               {.host_name = "veth0123456789" + digit,
+                .alias = "podnet: default/web" + digit + " eth0",
+                .pod_name = "eth0",
+                .host_mac = ip::Mac::parse("0a:58:0a:0a:64:0" + digit),
+                .pod_mac = ip::Mac::parse("0a:58:0a:0a:65:0" + digit),
+                .mtu = 1480,
+                .addresses = {Address::parse("10.10.100.1" + digit),
+                              Address::parse("fd00:10::1" + digit)},
+                .gateways = {Address::parse("10.10.100.10"), Address::parse("fd00:10::10")},
+                .routes = {{.destination = ip::Cidr::parse("0.0.0.0/0")},
+                           {.destination = ip::Cidr::parse("::/0")}},
+                .check_source = true});
+    }
+
+    void check_sources() const {
+        set_rules({.masquerade = {},
+                   .source_check =
+                       SourceCheck{.pod_group = pod_group, .tunnels = "ipip-", .senders = {}}});
+    }
+
+    /// The first of two datagrams that the good pod gets: the bad one sends one from the third's
+    /// address, then one from its own.
+    std::string first_source(const std::string& own, const std::string& claimed,
+                             const std::string& to) {
+        const Udp receiver(good_, to);
+        bad_.ip("address add " + claimed + " dev eth0 nodad\n");
+        Udp(bad_, claimed).send(to, receiver.port(), "spoofed");
+        Udp(bad_, own).send(to, receiver.port(), "honest");
+        return receiver.receive().source;
+    }
+
+    /// Whether the good pod hears a payload of this protocol that the bad one sends.
+    bool passes(int family, const std::string& own, const std::string& to, std::uint8_t protocol) {
+        const RawReceiver raw(good_, family, protocol);
+        const Udp after(good_, to);
+        send_payload(bad_, to, protocol, std::string(40, '\0'));
+        Udp(bad_, own).send(to, after.port(), "it would be there by now");
+        EXPECT_EQ(after.receive().source, own);
+        return raw.heard();
+    }
+
+    Namespace node_;
+    Namespace bad_;
+    Namespace good_;
+    scene::Visit inside_{node_};
+    Socket socket_;
+};
+
+TEST_F(SourceCheckTest, WithoutItAPodSpeaksFromAnothersAddress) {
+    EXPECT_EQ(first_source("10.10.100.11", "10.10.100.13", "10.10.100.12"), "10.10.100.13");
+    EXPECT_EQ(first_source("fd00:10::11", "fd00:10::13", "fd00:10::12"), "fd00:10::13");
+}
+
+TEST_F(SourceCheckTest, APodSpeaksFromItsOwnAddressAlone) {
+    check_sources();
+    EXPECT_EQ(first_source("10.10.100.11", "10.10.100.13", "10.10.100.12"), "10.10.100.11");
+    EXPECT_EQ(first_source("fd00:10::11", "fd00:10::13", "fd00:10::12"), "fd00:10::11");
+}
+
+TEST_F(SourceCheckTest, WithoutItAPodSendsPacketsInsideOfPackets) {
+    for (const std::uint8_t protocol : {IPPROTO_IPIP, IPPROTO_IPV6}) {
+        EXPECT_TRUE(passes(AF_INET, "10.10.100.11", "10.10.100.12", protocol)) << +protocol;
+        EXPECT_TRUE(passes(AF_INET6, "fd00:10::11", "fd00:10::12", protocol)) << +protocol;
+    }
+}
+
+TEST_F(SourceCheckTest, APodSendsNoPacketsInsideOfPackets) {
+    check_sources();
+    for (const std::uint8_t protocol : {IPPROTO_IPIP, IPPROTO_IPV6}) {
+        EXPECT_FALSE(passes(AF_INET, "10.10.100.11", "10.10.100.12", protocol)) << +protocol;
+        EXPECT_FALSE(passes(AF_INET6, "fd00:10::11", "fd00:10::12", protocol)) << +protocol;
+    }
+    constexpr std::uint8_t gre = 47;
+    EXPECT_TRUE(passes(AF_INET, "10.10.100.11", "10.10.100.12", gre)) << "not our concern";
+}
+
+TEST_F(SourceCheckTest, LeavesDevicesOfOthersAlone) {
+    check_sources();
+    node_.ip("link set veth01234567891 group 0\n");
+    EXPECT_EQ(first_source("10.10.100.11", "10.10.100.13", "10.10.100.12"), "10.10.100.13");
+    EXPECT_TRUE(passes(AF_INET, "10.10.100.11", "10.10.100.12", IPPROTO_IPIP));
+}
+
+TEST_F(SourceCheckTest, ItsRulesStandUntilSomeoneTakesOne) {
+    const Rules rules{
+        .masquerade = {},
+        .source_check = SourceCheck{
+            .pod_group = pod_group,
+            .tunnels = "ipip-",
+            .senders = SourceCheck::Senders{.own = Address::parse("172.16.5.126"),
+                                            .peers = {ip::Cidr::parse("172.16.5.127/32")}}}};
+    EXPECT_FALSE(has_rules(rules));
+    EXPECT_TRUE(set_rules(rules));
+    const Json before = node_.state();
+    EXPECT_TRUE(has_rules(rules));
+    EXPECT_FALSE(set_rules(rules));
+    EXPECT_EQ(node_.state(), before);
+
+    Rules others = rules;
+    others.source_check->senders->peers.push_back(ip::Cidr::parse("172.16.5.128/32"));
+    EXPECT_FALSE(has_rules(others));
+
+    const Json listed = node_.json("nft -j -a list chain inet ipip-cni prerouting");
+    const std::string handle = listed.at("nftables").back().at("rule").at("handle").dump();
+    ASSERT_EQ(node_.run("nft delete rule inet ipip-cni prerouting handle " + handle).status, 0);
+    EXPECT_FALSE(has_rules(rules));
+    EXPECT_TRUE(set_rules(rules));
+    EXPECT_TRUE(has_rules(rules));
+}
+
+} // namespace
+} // namespace netlink

@@ -1,0 +1,94 @@
+#include "test/kernel/raw.h"
+#include "test/system/cluster.h"
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+
+namespace scene {
+namespace {
+
+/// Packets inside of packets, from those who may not send them: to a pod of host 2, by its tunnels.
+class Hostile : public ::testing::Test {
+  protected:
+    /// Hosts 1 and 2 are nodes and have a pod each; host 3 is a stranger.
+    void begin(const Json& more) {
+        Json nodes = cluster.nodes();
+        nodes.erase(2);
+        const std::string config = Cluster::config(nodes, more);
+        for (int i : {1, 2})
+            cluster.host(i).net().ip("route add default via 172.16.5.1\n");
+        near_address = address_of(cluster.host(1).add(near, config));
+        far_address = address_of(cluster.host(2).add(far, config));
+        ASSERT_TRUE(reaches(near.net, far_address));
+    }
+
+    /// Whether the far pod is asked for an echo by what `from` sends: a packet to host 2 with an
+    /// echo request inside, whose sender is `inner`.
+    bool gets_in(const Namespace& from, const std::string& outer, const std::string& inner) {
+        const long before = echo_requests();
+        send_ipv4(from, ipv4_packet(outer, "172.16.5.127", IPPROTO_IPIP,
+                                    ipv4_packet(inner, far_address, IPPROTO_ICMP, icmp_echo())));
+        // What was sent before an answered ping has arrived as well, or never will.
+        EXPECT_TRUE(reaches(near.net, far_address));
+        return echo_requests() > before + 1;
+    }
+
+    long echo_requests() const {
+        const std::string text = far.net.run("nstat -asz IcmpInEchos").out;
+        return std::stol(text.substr(text.find("IcmpInEchos") + 11));
+    }
+
+    Cluster cluster{3};
+    Pod near{"near"};
+    Pod far{"far"};
+    std::string near_address;
+    std::string far_address;
+};
+
+// The masquerade makes the node's packet of the pod's, which a peer takes for one of the mesh.
+TEST_F(Hostile, WithoutTheCheckAPodsTunnelIsMasqueradedIntoThatOfItsNode) {
+    begin({{"ipMasq", true}, {"sourceCheck", false}});
+    EXPECT_TRUE(gets_in(near.net, near_address, "10.10.100.99"));
+}
+
+TEST_F(Hostile, APodSendsNothingByATunnelOfItsOwn) {
+    begin({{"ipMasq", true}});
+    EXPECT_FALSE(gets_in(near.net, near_address, "10.10.100.99"));
+    EXPECT_FALSE(gets_in(near.net, "172.16.5.126", "10.10.100.99")) << "as if it were the node";
+}
+
+TEST_F(Hostile, WithoutTheCheckAPeerSendsFromAnyAddress) {
+    begin({{"sourceCheck", false}});
+    EXPECT_TRUE(gets_in(cluster.host(1).net(), "172.16.5.126", "192.0.2.1"));
+}
+
+// 2 for all devices overrules the 1 of a tunnel.
+TEST_F(Hostile, APeerSendsFromItsPodsAddressesAloneHoweverLooseTheHostIs) {
+    for (const char* loose : {"0", "2"}) {
+        cluster.host(2).net().set_sysctl("net/ipv4/conf/all/rp_filter", loose);
+        if (near_address.empty())
+            begin(Json::object());
+        EXPECT_TRUE(gets_in(cluster.host(1).net(), "172.16.5.126", "10.10.100.99")) << "its own";
+        for (const char* claimed : {"192.0.2.1", "10.10.200.99", "172.16.5.127"})
+            EXPECT_FALSE(gets_in(cluster.host(1).net(), "172.16.5.126", claimed)) << claimed;
+    }
+}
+
+TEST_F(Hostile, AStrangerFindsNoTunnelThatLeadsToHim) {
+    begin(Json::object());
+    EXPECT_FALSE(gets_in(cluster.host(3).net(), "172.16.5.128", "10.10.100.99"));
+}
+
+TEST_F(Hostile, WithoutTheCheckTheDeviceToAllTakesWhatAStrangerSends) {
+    begin({{"topology", "shared"}, {"sourceCheck", false}});
+    EXPECT_TRUE(gets_in(cluster.host(3).net(), "172.16.5.128", "10.10.100.99"));
+}
+
+TEST_F(Hostile, TheDeviceToAllTakesNothingFromAStranger) {
+    begin({{"topology", "shared"}});
+    EXPECT_FALSE(gets_in(cluster.host(3).net(), "172.16.5.128", "10.10.100.99"));
+    EXPECT_TRUE(gets_in(cluster.host(1).net(), "172.16.5.126", "10.10.100.99")) << "a peer";
+}
+
+} // namespace
+} // namespace scene
