@@ -65,11 +65,11 @@ std::string ipv4_packet(const std::string& from, const std::string& to, std::uin
     return bytes_of(header) + payload;
 }
 
-std::string icmp_echo() {
+std::string icmp_timestamp() {
     icmphdr header{};
-    header.type = ICMP_ECHO;
+    header.type = ICMP_TIMESTAMP;
     header.checksum = checksum(bytes_of(header));
-    return bytes_of(header);
+    return bytes_of(header) + std::string(12, '\0'); // three times of nothing, RFC 792
 }
 
 void send_ipv4(const Namespace& from, const std::string& packet) {

@@ -12,8 +12,8 @@ namespace scene {
 /// An IPv4 packet with whichever addresses, TTL 64.
 std::string ipv4_packet(const std::string& from, const std::string& to, std::uint8_t protocol,
                         const std::string& payload);
-/// An ICMP echo request, as a payload of protocol 1.
-std::string icmp_echo();
+/// An ICMP timestamp request, as a payload of protocol 1: nothing else sends such.
+std::string icmp_timestamp();
 
 /// Sends a whole IPv4 packet from a namespace. Throws std::system_error.
 void send_ipv4(const Namespace& from, const std::string& packet);
