@@ -6,7 +6,7 @@
 
 namespace scene {
 
-/// A host with everything of ipip-cni on it, the masquerade rule and two pods included.
+/// A host with everything of ipip-cni on it, nftables rules and two pods included.
 class UninstallTest : public ::testing::Test {
   protected:
     UninstallTest() {
