@@ -8,7 +8,6 @@
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
-#include <fstream>
 #include <stdexcept>
 #include <string_view>
 #include <sys/stat.h>
@@ -28,15 +27,18 @@ constexpr std::size_t way_length = 48; // an IPv6 CIDR has 43 characters at most
                             "cannot " + tried + ' ' + path.string());
 }
 
+/// Empty where there is none. What cannot be read is another thing: it holds what is to be undone.
 std::string read_file(const std::filesystem::path& path) {
     const netlink::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    std::string text(4096, '\0');
+    if (!file && errno != ENOENT && errno != ENOTDIR)
+        fail("read", path);
+    std::string text;
     std::size_t used = 0;
     for (ssize_t size = 1; file && size > 0; used += static_cast<std::size_t>(size)) {
         text.resize(used + 4096);
         size = ::read(file.get(), text.data() + used, 4096);
         if (size < 0)
-            return {};
+            fail("read", path);
     }
     text.resize(used);
     return text;
@@ -70,10 +72,11 @@ void unlink(const std::filesystem::path& path) {
 } // namespace
 
 std::string host_identity() {
-    std::ifstream file("/proc/sys/kernel/random/boot_id");
-    std::string boot;
-    std::getline(file, boot);
-    return boot + ' ' + netlink::Netns::current().identity();
+    constexpr const char* path = "/proc/sys/kernel/random/boot_id";
+    const std::string boot = read_file(path);
+    if (boot.empty())
+        fail("read", path);
+    return boot.substr(0, boot.find('\n')) + ' ' + netlink::Netns::current().identity();
 }
 
 std::optional<Stamp> read_stamp(const std::filesystem::path& state_dir) {

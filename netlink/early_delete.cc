@@ -43,7 +43,10 @@ int send_and_wait(void* given) {
     if (kept > 0)
         ::close_range(0, kept - 1, 0);
     ::close_range(kept + 1, ~0U, 0);
-    return ::sendmsg(asker.socket, &asker.message, 0) < 0 ? errno : 0;
+    while (::sendmsg(asker.socket, &asker.message, 0) < 0)
+        if (errno != EINTR)
+            return errno;
+    return 0;
 }
 
 /// Sends the message in a process of its own, which ends when the kernel is done. It shares our
@@ -150,8 +153,10 @@ int await_verdict(const Fd& socket, pid_t asking, int index) {
 bool delete_link_early(const std::string& name) {
     // By its number, which no other link gets: the name may soon be another's.
     const auto index = static_cast<int>(::if_nametoindex(name.c_str()));
-    if (index == 0)
+    if (index == 0 && errno == ENODEV)
         return false;
+    if (index == 0) // it may well be there
+        fail("find the link " + name);
     const Request request = delete_by_index(index, name);
     const Fd socket = listen_to_links();
     const pid_t asking = ask(socket, nlmsg_hdr(request.message.get()));

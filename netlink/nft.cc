@@ -221,14 +221,14 @@ Rule& Rule::destination(const Set& set, Match match) {
 }
 
 Rule& Rule::without_way_back() {
-    constexpr std::uint32_t no_device[1] = {0};
+    constexpr std::uint32_t no_device = 0;
     return expression("fib",
                       [&] {
                           put(message_, NFTA_FIB_DREG, NFT_REG_1);
                           put(message_, NFTA_FIB_RESULT, NFT_FIB_RESULT_OIF);
                           put(message_, NFTA_FIB_FLAGS, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF);
                       })
-        .compare(std::span(reinterpret_cast<const std::uint8_t*>(no_device), sizeof no_device),
+        .compare(std::span(reinterpret_cast<const std::uint8_t*>(&no_device), sizeof no_device),
                  Match::equal);
 }
 

@@ -109,7 +109,14 @@ PodEnds attach(Socket& host, Pod& pod, const PodLink& link) {
         make_veth({link.host_name, link.pod_name, link.host_mac, link.pod_mac, link.mtu, pod_group},
                   pod.space()));
     birth.push_back(get_link(link.host_name));
-    const auto answers = host.exchange(birth);
+    const auto answers = [&] {
+        try {
+            return host.exchange(birth);
+        } catch (...) { // the answer is lost, and the link may be there
+            detach(host, link.host_name);
+            throw;
+        }
+    }();
     if (answers[0].error)
         throw *answers[0].error; // nothing was made: what bears the name is not ours to undo
     try {

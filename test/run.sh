@@ -3,12 +3,12 @@
 #
 #   test/run.sh [STEP...]
 #
-# Without a STEP, all of these: style dev release ipip kubernetes demo runtimes bench manifests clang
-# tidy fuzz. By its name only, as test/cluster.sh does it too: image.
+# Without a STEP, all of these: style dev release faults ipip kubernetes demo runtimes bench manifests
+# clang tidy fuzz. By its name only, as test/cluster.sh does it too: image.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
-readonly steps=(style dev release ipip kubernetes demo runtimes bench manifests clang tidy fuzz)
+readonly steps=(style dev release faults ipip kubernetes demo runtimes bench manifests clang tidy fuzz)
 readonly further_steps=(image)
 readonly fuzz_seconds=10 # for each target
 
@@ -37,6 +37,13 @@ release() {
     for program in ipip ipip-ipam ipipctl; do
         test/static.sh "build/release/bin/$program"
     done
+}
+
+faults() {
+    say 'faults: each request refused in turn, and a kill at each system call, on the running kernel'
+    test/install.sh iproute2 nftables strace
+    test/build.sh release ipip ipip-ipam ipipctl ipipd fault_test
+    build/release/bin/fault_test --gtest_brief=1
 }
 
 clang() {
