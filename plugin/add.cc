@@ -171,8 +171,13 @@ static json::Value attach_pod(Host& here, const cni::Call& call, const Config& c
     ipam::Store& store = here.store.emplace(identity.state_dir);
     const auto addresses = make_address_source(call, store, host);
 
-    // A store that failed to write says nothing any more; one opened anew does.
-    Undo mesh_made([&] { retire_mesh_if_unused(identity, ipam::Store(identity.state_dir)); });
+    Undo mesh_made([&] {
+        try {
+            retire_mesh_if_unused(identity, store);
+        } catch (const ipam::StoreError&) { // one that failed to write says nothing any more
+            retire_mesh_if_unused(identity, ipam::Store(identity.state_dir));
+        }
+    });
     const mesh::Standing mesh =
         mesh::stand(host, {.cluster = config.cluster,
                            .settings = config.settings,
