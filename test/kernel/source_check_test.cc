@@ -4,6 +4,7 @@
 #include "test/kernel/scene.h"
 #include "test/kernel/udp.h"
 
+#include <array>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 
@@ -15,6 +16,8 @@ using scene::Json;
 using scene::Namespace;
 using scene::RawReceiver;
 using scene::Udp;
+
+constexpr std::array<std::uint8_t, 2> tunnels{IPPROTO_IPIP, IPPROTO_IPV6};
 
 /// A node with two pods of both families, and all that undoes rp_filter: the loose check on all
 /// devices overrules the strict one on a pod's, and an address there makes it loose indeed.
@@ -100,7 +103,7 @@ TEST_F(SourceCheckTest, APodSpeaksFromItsOwnAddressAlone) {
 }
 
 TEST_F(SourceCheckTest, WithoutItAPodSendsPacketsInsideOfPackets) {
-    for (const std::uint8_t protocol : {IPPROTO_IPIP, IPPROTO_IPV6}) {
+    for (const std::uint8_t protocol : tunnels) {
         EXPECT_TRUE(passes(AF_INET, "10.10.100.11", "10.10.100.12", protocol)) << +protocol;
         EXPECT_TRUE(passes(AF_INET6, "fd00:10::11", "fd00:10::12", protocol)) << +protocol;
     }
@@ -108,7 +111,7 @@ TEST_F(SourceCheckTest, WithoutItAPodSendsPacketsInsideOfPackets) {
 
 TEST_F(SourceCheckTest, APodSendsNoPacketsInsideOfPackets) {
     check_sources();
-    for (const std::uint8_t protocol : {IPPROTO_IPIP, IPPROTO_IPV6}) {
+    for (const std::uint8_t protocol : tunnels) {
         EXPECT_FALSE(passes(AF_INET, "10.10.100.11", "10.10.100.12", protocol)) << +protocol;
         EXPECT_FALSE(passes(AF_INET6, "fd00:10::11", "fd00:10::12", protocol)) << +protocol;
     }
