@@ -6,6 +6,7 @@
 #include "mesh/settings.h"
 #include "netlink/address.h"
 #include "netlink/link.h"
+#include "plugin/recover.h"
 #include "pods/audit.h"
 
 #include <algorithm>
@@ -203,7 +204,12 @@ void Keeper::look() {
             condition.stands = true;
             condition.trouble.clear();
         });
-        audit();
+        try {
+            audit();
+        } catch (const ipam::DamagedStore& damage) {
+            log_warning(plugin::recover_leases(state_dir_, damage));
+            audit();
+        }
         install();
     } catch (const std::exception& error) {
         backoff_ = std::clamp(backoff_before * 2, first_backoff, longest_backoff);

@@ -7,9 +7,11 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
 #include <string_view>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view prefix = "leases-";
 constexpr std::string_view suffix = ".mdb";
+constexpr std::string_view aside = ".broken"; ///< behind the suffix
 constexpr std::size_t id_length = 36; // a UUID
 
 std::string boot_id() {
@@ -58,30 +61,63 @@ void forget_other_boots(const fs::path& directory, const std::string& current) {
     }
 }
 
-/// A process killed in here leaves at most a file under a temporary name, which the next boot
-/// removes; another process that is in here too has a temporary name of its own.
+/// A lease file that nobody knows yet. A process killed meanwhile leaves it under its temporary
+/// name, until the next boot; another process that makes one has a name of its own.
+class Draft {
+  public:
+    Draft(const fs::path& directory, const std::string& name, const std::vector<Lease>& leases)
+        : path_(directory / (name + ".XXXXXX")) {
+        const int fd = mkostemp(path_.data(), O_CLOEXEC); // mode 0600
+        if (fd < 0)
+            fail("keep leases in " + directory.native(), errno);
+        close(fd);
+        try {
+            fill(leases);
+        } catch (...) {
+            unlink(path_.c_str());
+            throw;
+        }
+    }
+    Draft(const Draft&) = delete;
+    Draft& operator=(const Draft&) = delete;
+    ~Draft() { unlink(path_.c_str()); }
+
+    const std::string& path() const { return path_; }
+
+  private:
+    void fill(const std::vector<Lease>& leases) const {
+        const Database database(path_);
+        Transaction transaction(database, Transaction::Mode::write);
+        LeaseTable::put_layout(transaction);
+        LeaseTable table(transaction);
+        for (const auto& [address, owner, since] : leases) {
+            std::vector<ip::Address> held = table.held(owner);
+            held.push_back(address);
+            table.take(owner, address, since);
+            table.set_held(owner, held);
+        }
+        transaction.commit();
+    }
+
+    std::string path_;
+};
+
 void create(const fs::path& directory, const std::string& name) {
     make_directory(directory);
     forget_other_boots(directory, name);
-
-    struct Temporary {
-        std::string path;
-        ~Temporary() { unlink(path.c_str()); }
-    } temporary{directory / (name + ".XXXXXX")};
-    const int fd = mkostemp(temporary.path.data(), O_CLOEXEC); // mode 0600
-    if (fd < 0)
-        fail("keep leases in " + directory.native(), errno);
-    close(fd);
-    {
-        const Database database(temporary.path);
-        Transaction transaction(database, Transaction::Mode::write);
-        LeaseTable::put_layout(transaction);
-        transaction.commit();
-    }
+    const Draft draft(directory, name, {});
     // Unlike rename(2), link(2) never replaces: the first of several processes wins.
     const std::string path = directory / name;
-    if (link(temporary.path.c_str(), path.c_str()) != 0 && errno != EEXIST)
+    if (link(draft.path().c_str(), path.c_str()) != 0 && errno != EEXIST)
         fail("make " + path, errno);
+}
+
+fs::path plain(const fs::path& directory) {
+    return directory.has_filename() ? directory : directory.parent_path();
+}
+
+std::string file_name() {
+    return std::string(prefix).append(boot_id()).append(suffix);
 }
 
 } // namespace
@@ -95,17 +131,42 @@ bool is_lease_file(std::string_view name) {
                              [](unsigned char c) { return std::isxdigit(c) || c == '-'; }))
         return false;
     const std::string_view draft = name.substr(whole); // as mkstemp(3) fills it in
-    return draft.empty() || (draft.size() == 7 && draft.front() == '.' &&
+    return draft.empty() || draft == aside || (draft.size() == 7 && draft.front() == '.' &&
                              std::ranges::all_of(draft.substr(1), alphanumeric));
 }
 
 std::string boot_file(const fs::path& directory) {
-    const fs::path plain = directory.has_filename() ? directory : directory.parent_path();
-    const std::string name = std::string(prefix).append(boot_id()).append(suffix);
-    std::string path = plain / name;
+    const fs::path place = plain(directory);
+    const std::string name = file_name();
+    std::string path = place / name;
     if (access(path.c_str(), F_OK) != 0)
-        create(plain, name); // which finds the reason if it is another than a missing file
+        create(place, name); // which finds the reason if it is another than a missing file
     return path;
+}
+
+std::optional<std::string> rebuild(const fs::path& directory, const DamagedStore& damage,
+                                   const std::vector<Lease>& leases) {
+    const fs::path place = plain(directory);
+    const std::string name = file_name();
+    const std::string path = place / name;
+    struct Descriptor {
+        int fd;
+        ~Descriptor() { close(fd); }
+    } const damaged{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    struct stat status {};
+    // Its lock keeps others from writing; those that wait for it find another file behind its name.
+    if (damaged.fd < 0 || flock(damaged.fd, LOCK_EX) != 0 || fstat(damaged.fd, &status) != 0)
+        fail("set " + path + " aside", errno);
+    if (status.st_ino != damage.inode())
+        return std::nullopt;
+    const Draft draft(place, name, leases);
+    // Never without a file: who found none would begin anew.
+    if (renameat2(AT_FDCWD, draft.path().c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) != 0)
+        fail("replace " + path, errno);
+    std::string kept = path + std::string(aside);
+    if (rename(draft.path().c_str(), kept.c_str()) != 0)
+        fail("keep " + kept, errno);
+    return kept;
 }
 
 } // namespace ipam

@@ -1,13 +1,24 @@
 #include "ipam/database.h"
 
+#include <array>
 #include <cerrno>
+#include <csetjmp>
+#include <csignal>
 #include <fcntl.h>
 #include <lmdb.h>
 #include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <utility>
 
 namespace ipam {
 namespace {
+
+constexpr const char* damage_mend =
+    "the leases in it are lost: stop the containers of this host that have an address from it, "
+    "remove the file, start them again";
 
 /// What whoever reads the message can do about it; empty where that depends.
 std::string_view mend(int code) {
@@ -31,14 +42,6 @@ std::string_view mend(int code) {
         return "raise the limit on address space (ulimit -v) to more than 1 GiB";
     case MDB_MAP_FULL:
         return "release the leases of containers that are gone";
-    case MDB_INVALID:
-    case MDB_VERSION_MISMATCH:
-    case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND:
-    case MDB_PANIC:
-        return "the file is damaged and the leases in it are lost: stop the containers of this "
-               "host "
-               "that have an address from it, remove the file, start them again";
     default:
         return {};
     }
@@ -52,6 +55,53 @@ std::string_view text(const MDB_val& value) {
     return {static_cast<const char*>(value.mv_data), value.mv_size};
 }
 
+std::uint64_t inode_of(const char* path) {
+    struct stat status {};
+    return ::stat(path, &status) == 0 ? status.st_ino : 0;
+}
+
+/// Where a fault inside of LMDB leads to; null outside of it.
+thread_local sigjmp_buf* way_out = nullptr;
+
+/// What was done about these faults before: what is not LMDB's stays as it was.
+struct Faults {
+    Faults() {
+        struct sigaction action {};
+        action.sa_handler = [](int signal) { take(signal); };
+        action.sa_flags = SA_NODEFER; // a jump out of the handler does not end it
+        for (std::size_t i = 0; i < signals.size(); ++i)
+            sigaction(signals[i], &action, &before[i]);
+    }
+
+    static void take(int signal) {
+        if (way_out != nullptr)
+            siglongjmp(*way_out, 1);
+        for (std::size_t i = 0; i < signals.size(); ++i)
+            if (signals[i] == signal)
+                sigaction(signal, &before[i], nullptr); // the instruction faults once more
+    }
+
+    static constexpr std::array signals{SIGSEGV, SIGBUS, SIGFPE};
+    static inline std::array<struct sigaction, signals.size()> before{};
+};
+
+/// Reads one byte of each page.
+void touch(const MDB_val& value) {
+    constexpr std::size_t page = 4096;
+    const auto* bytes = static_cast<const volatile char*>(value.mv_data);
+    for (std::size_t i = 0; i < value.mv_size; i += page)
+        static_cast<void>(bytes[i]);
+    if (value.mv_size > 0)
+        static_cast<void>(bytes[value.mv_size - 1]);
+}
+
+/// Whether `size` bytes of address space could be had.
+bool has_room(std::size_t size) {
+    void* const place =
+        mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return place != MAP_FAILED && munmap(place, size) == 0;
+}
+
 } // namespace
 
 void fail(const std::string& tried, int code) {
@@ -61,31 +111,110 @@ void fail(const std::string& tried, int code) {
     throw StoreError(sentence);
 }
 
-Database::Database(std::string path, std::size_t capacity) : path_(std::move(path)) {
+template <typename Call>
+int Database::guard(Call call) const {
+    if (faulted_)
+        return MDB_PANIC;
+    sigjmp_buf here;
+    if (sigsetjmp(here, 0) != 0) {
+        way_out = nullptr;
+        faulted_ = true;
+        return MDB_CORRUPTED;
+    }
+    way_out = &here;
+    const int code = call();
+    way_out = nullptr;
+    return code;
+}
+
+bool Database::is_damage(int code) const {
+    struct stat status {};
+    struct rlimit limit {};
+    switch (code) {
+    case MDB_INVALID:
+    case MDB_VERSION_MISMATCH:
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_CURSOR_FULL: // pages that lead to each other
+    case MDB_BAD_TXN:
+    case MDB_BAD_VALSIZE:
+    case MDB_INCOMPATIBLE:
+    case MDB_PANIC:
+        return true;
+    // Where there is room, a page is sought where none can be.
+    case ENOMEM:
+        return has_room(capacity_);
+    case MDB_MAP_FULL:
+        return fstat(descriptor(), &status) == 0 &&
+               static_cast<std::size_t>(status.st_size) < capacity_ / 2;
+    case EFBIG:
+        return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
+    default:
+        return false;
+    }
+}
+
+void Database::fail(const std::string& tried, int code) const {
+    if (is_damage(code))
+        throw DamagedStore("cannot " + tried + ' ' + path_ + ": " + mdb_strerror(code) +
+                               "; " + damage_mend,
+                           inode_);
+    ipam::fail(tried + ' ' + path_, code);
+}
+
+int Database::descriptor() const {
+    int fd = -1;
+    mdb_env_get_fd(env_, &fd);
+    return fd;
+}
+
+void Database::close() {
+    if (!faulted_)
+        mdb_env_close(env_); // also what failed to open wants closing; takes a null pointer
+    else if (const int fd = descriptor(); fd >= 0) // the memory is lost, the file must not be
+        ::close(fd);
+}
+
+Database::Database(std::string path, std::size_t capacity)
+    : path_(std::move(path)), capacity_(capacity) {
+    static const Faults faults;
     int code = mdb_env_create(&env_);
     if (code == 0)
         code = mdb_env_set_mapsize(env_, capacity);
     if (code == 0)
-        code = mdb_env_open(env_, path_.c_str(), MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC, 0600);
+        code = mdb_env_set_assert(env_, [](MDB_env*, const char*) { siglongjmp(*way_out, 1); });
+    if (code == 0)
+        code = guard([&] {
+            return mdb_env_open(env_, path_.c_str(), MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC, 0600);
+        });
     if (code != 0) {
-        mdb_env_close(env_); // also what failed to open wants closing; takes a null pointer
-        fail("open " + path_, code);
+        close();
+        inode_ = inode_of(path_.c_str());
+        fail("open", code);
     }
+    struct stat status {};
+    fstat(descriptor(), &status);
+    inode_ = status.st_ino;
     // LMDB leaves its descriptor to programs that this one starts: they would keep the lock.
-    int fd = -1;
-    mdb_env_get_fd(env_, &fd);
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(descriptor(), F_SETFD, FD_CLOEXEC);
 }
 
 Database::~Database() {
-    mdb_env_close(env_);
+    close();
 }
 
-Transaction::Lock::Lock(const Database& database) {
-    mdb_env_get_fd(database.env_, &fd_);
+Transaction::Lock::Lock(const Database& database, Mode mode) : fd_(database.descriptor()) {
     while (flock(fd_, LOCK_EX) != 0)
         if (errno != EINTR)
-            fail("lock " + database.path_, errno);
+            database.fail("lock", errno);
+    // What is written into a file that another process has set aside is lost.
+    const std::uint64_t inode =
+        mode == Mode::write ? inode_of(database.path_.c_str()) : database.inode_;
+    if (inode != 0 && inode != database.inode_) {
+        flock(fd_, LOCK_UN);
+        throw DamagedStore(database.path_ + " was made anew by another process; try again",
+                           database.inode_);
+    }
 }
 
 Transaction::Lock::~Lock() {
@@ -93,57 +222,76 @@ Transaction::Lock::~Lock() {
 }
 
 Transaction::Transaction(const Database& database, Mode mode)
-    : database_(database), lock_(database) {
-    int code = mdb_txn_begin(database_.env_, nullptr, mode == Mode::read ? MDB_RDONLY : 0U, &txn_);
-    if (code == 0)
-        code = mdb_dbi_open(txn_, nullptr, 0, &map_); // costs nothing: the map without a name
+    : database_(database), lock_(database, mode) {
+    const int code = database_.guard([&] {
+        const int begun =
+            mdb_txn_begin(database_.env_, nullptr, mode == Mode::read ? MDB_RDONLY : 0U, &txn_);
+        // The map without a name costs nothing.
+        return begun != 0 ? begun : mdb_dbi_open(txn_, nullptr, 0, &map_);
+    });
     if (code != 0) {
-        mdb_txn_abort(txn_); // takes a null pointer
-        fail("read " + database_.path_, code);
+        abort();
+        database_.fail("read", code);
     }
 }
 
 Transaction::~Transaction() {
-    mdb_txn_abort(txn_);
+    abort();
+}
+
+void Transaction::abort() {
+    if (!database_.faulted_)
+        mdb_txn_abort(txn_); // takes a null pointer
 }
 
 std::optional<std::string_view> Transaction::get(std::string_view key) const {
     MDB_val k = bytes(key);
     MDB_val v{};
-    const int code = mdb_get(txn_, map_, &k, &v);
+    const int code = database_.guard([&] {
+        const int got = mdb_get(txn_, map_, &k, &v);
+        if (got == 0)
+            touch(v);
+        return got;
+    });
     if (code == MDB_NOTFOUND)
         return std::nullopt;
     if (code != 0)
-        fail("read " + database_.path_, code);
+        database_.fail("read", code);
     return text(v);
 }
 
 void Transaction::put(std::string_view key, std::string_view value) {
     MDB_val k = bytes(key);
     MDB_val v = bytes(value);
-    if (const int code = mdb_put(txn_, map_, &k, &v, 0); code != 0)
-        fail("write " + database_.path_, code);
+    if (const int code = database_.guard([&] { return mdb_put(txn_, map_, &k, &v, 0); });
+        code != 0)
+        database_.fail("write", code);
 }
 
 void Transaction::remove(std::string_view key) {
     MDB_val k = bytes(key);
-    if (const int code = mdb_del(txn_, map_, &k, nullptr); code != 0 && code != MDB_NOTFOUND)
-        fail("write " + database_.path_, code);
+    const int code = database_.guard([&] { return mdb_del(txn_, map_, &k, nullptr); });
+    if (code != 0 && code != MDB_NOTFOUND)
+        database_.fail("write", code);
 }
 
 void Transaction::commit() {
     // A failed commit frees the transaction as well.
-    if (const int code = mdb_txn_commit(std::exchange(txn_, nullptr)); code != 0)
-        fail("write " + database_.path_, code);
+    MDB_txn* const ended = std::exchange(txn_, nullptr);
+    if (const int code = database_.guard([&] { return mdb_txn_commit(ended); }); code != 0)
+        database_.fail("write", code);
 }
 
 Cursor::Cursor(const Transaction& transaction) : database_(transaction.database_) {
-    if (const int code = mdb_cursor_open(transaction.txn_, transaction.map_, &cursor_); code != 0)
-        fail("read " + database_.path(), code);
+    const int code = database_.guard(
+        [&] { return mdb_cursor_open(transaction.txn_, transaction.map_, &cursor_); });
+    if (code != 0)
+        database_.fail("read", code);
 }
 
 Cursor::~Cursor() {
-    mdb_cursor_close(cursor_);
+    if (!database_.faulted_)
+        mdb_cursor_close(cursor_);
 }
 
 void Cursor::seek(std::string_view key) {
@@ -157,9 +305,16 @@ void Cursor::next() {
 void Cursor::move(int operation, std::string_view key) {
     MDB_val k = bytes(key);
     MDB_val v{};
-    const int code = mdb_cursor_get(cursor_, &k, &v, static_cast<MDB_cursor_op>(operation));
+    const int code = database_.guard([&] {
+        const int got = mdb_cursor_get(cursor_, &k, &v, static_cast<MDB_cursor_op>(operation));
+        if (got == 0) {
+            touch(k);
+            touch(v);
+        }
+        return got;
+    });
     if (code != 0 && code != MDB_NOTFOUND)
-        fail("read " + database_.path(), code);
+        database_.fail("read", code);
     valid_ = code == 0;
     key_ = valid_ ? text(k) : std::string_view{};
     value_ = valid_ ? text(v) : std::string_view{};

@@ -3,6 +3,7 @@
 #include "ipam/error.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ namespace ipam {
 /// writes pages that no snapshot uses and then, with a single write inside one page, the root.
 /// A process that dies between two instructions therefore leaves the last transaction or this one.
 ///
+/// Damage: LMDB follows what it finds in its pages, into memory that is not there. The fault, and
+/// what LMDB itself notices, becomes DamagedStore; from then on the database is no longer touched.
+///
 /// Nothing is synced to the disk: what a crash of the machine may damage belongs to a boot that
 /// is over, and is not read again.
 class Database {
@@ -33,19 +37,34 @@ class Database {
     /// Address space, not memory; the file grows up to it, which is over three million leases.
     static constexpr std::size_t default_capacity = std::size_t{1} << 30;
 
-    /// Opens `path`; an empty or missing file becomes a database. Throws StoreError.
+    /// Opens `path`; an empty or missing file becomes a database. Throws StoreError, as do the
+    /// methods of what is below: DamagedStore where it is the file's content.
     explicit Database(std::string path, std::size_t capacity = default_capacity);
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
     ~Database();
 
     const std::string& path() const { return path_; }
+    std::uint64_t inode() const { return inode_; }
 
   private:
     friend class Transaction;
+    friend class Cursor;
+
+    /// The code that `call` returns. Its fault leaves the database alone for good.
+    template <typename Call>
+    int guard(Call call) const;
+    /// Whether a code that LMDB or the kernel gave is about what the file holds.
+    bool is_damage(int code) const;
+    [[noreturn]] void fail(const std::string& tried, int code) const;
+    int descriptor() const;
+    void close();
 
     std::string path_;
+    std::size_t capacity_;
+    std::uint64_t inode_ = 0;
     MDB_env* env_ = nullptr;
+    mutable bool faulted_ = false; ///< inside of LMDB, in the middle of something
 };
 
 /// All or nothing. It begins when no other is open, in any process; its end without commit()
@@ -58,6 +77,8 @@ class Transaction {
     Transaction(const Transaction&) = delete;
     Transaction& operator=(const Transaction&) = delete;
     ~Transaction();
+
+    const Database& database() const { return database_; }
 
     /// The value is good until the next put() or remove().
     std::optional<std::string_view> get(std::string_view key) const;
@@ -75,7 +96,7 @@ class Transaction {
 
     class Lock {
       public:
-        explicit Lock(const Database& database);
+        Lock(const Database& database, Mode mode);
         Lock(const Lock&) = delete;
         Lock& operator=(const Lock&) = delete;
         ~Lock();
@@ -83,6 +104,8 @@ class Transaction {
       private:
         int fd_ = -1; // LMDB's
     };
+
+    void abort();
 
     const Database& database_;
     Lock lock_;
@@ -98,6 +121,8 @@ class Cursor {
     Cursor(const Cursor&) = delete;
     Cursor& operator=(const Cursor&) = delete;
     ~Cursor();
+
+    const Database& database() const { return database_; }
 
     /// To the first key that is `key` or greater.
     void seek(std::string_view key);

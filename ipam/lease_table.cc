@@ -37,11 +37,16 @@ void append_address(std::string& to, const ip::Address& address) {
         to += static_cast<char>(byte);
 }
 
+[[noreturn]] void refuse_lease(const Database& database) {
+    throw DamagedStore("a lease in " + database.path() + " cannot be read: it ends too early",
+                       database.inode());
+}
+
 /// Takes the address off the front.
-ip::Address read_address(std::string_view& text) {
+ip::Address read_address(std::string_view& text, const Database& database) {
     const std::size_t size = text.starts_with('4') ? 4 : 16;
     if (text.size() < 1 + size)
-        throw StoreError("a lease cannot be read: it ends too early");
+        refuse_lease(database);
     std::array<std::uint8_t, 16> bytes{};
     std::ranges::copy(text.substr(1, size), bytes.begin());
     text.remove_prefix(1 + size);
@@ -84,9 +89,9 @@ std::string last_given_key(const std::string& network, const RangeSet& set) {
     return result;
 }
 
-KnownAddress known(const ip::Address& address, std::string_view value) {
+KnownAddress known(const ip::Address& address, std::string_view value, const Database& database) {
     if (value.size() < time_size)
-        throw StoreError("a lease cannot be read: it ends too early");
+        refuse_lease(database);
     return {.address = address, .since = read_time(value), .holder = value.substr(time_size)};
 }
 
@@ -100,22 +105,25 @@ void LeaseTable::check_layout(const Database& database) {
     const Transaction transaction(database, Transaction::Mode::read);
     const auto found = transaction.get(layout_key);
     if (!found)
-        throw StoreError(
+        throw DamagedStore(
             database.path() +
-            " does not hold leases, or lost them: stop the containers of this host that "
-            "have an address from it, remove the file, start them again");
+                " does not hold leases, or lost them: stop the containers of this host that "
+                "have an address from it, remove the file, start them again",
+            database.inode());
     if (*found != layout)
-        throw StoreError(database.path() +
-                         " was written by another version, with leases in layout " +
-                         std::string(*found) + " where this one knows layout " +
-                         std::string(layout) + ": go back to that version, or restart this host");
+        throw DamagedStore(database.path() +
+                               " was written by another version, with leases in layout " +
+                               std::string(found->substr(0, 20)) + " where this one knows layout " +
+                               std::string(layout) +
+                               ": go back to that version, or restart this host",
+                           database.inode());
 }
 
 std::vector<ip::Address> LeaseTable::held(const Owner& owner) const {
     std::vector<ip::Address> result;
     std::string_view rest = transaction_.get(owner_key(owner)).value_or(std::string_view{});
     while (!rest.empty())
-        result.push_back(read_address(rest));
+        result.push_back(read_address(rest, transaction_.database()));
     return result;
 }
 
@@ -129,7 +137,7 @@ bool LeaseTable::any_held(const std::string& network) const {
 std::optional<KnownAddress> LeaseTable::find(const std::string& network,
                                              const ip::Address& address) const {
     const auto value = transaction_.get(address_key(network, address));
-    return value ? std::optional(known(address, *value)) : std::nullopt;
+    return value ? std::optional(known(address, *value, transaction_.database())) : std::nullopt;
 }
 
 void LeaseTable::take(const Owner& owner, const ip::Address& address, BootTime now) {
@@ -180,7 +188,7 @@ void LeaseTable::forget_rested(BootTime now) {
 std::optional<ip::Address> LeaseTable::last_given(const std::string& network,
                                                   const RangeSet& set) const {
     auto value = transaction_.get(last_given_key(network, set));
-    return value ? std::optional(read_address(*value)) : std::nullopt;
+    return value ? std::optional(read_address(*value, transaction_.database())) : std::nullopt;
 }
 
 void LeaseTable::set_last_given(const std::string& network, const RangeSet& set,
@@ -206,7 +214,7 @@ void LeaseTable::Walk::read() {
     if (!cursor_ || !cursor_.key().starts_with(prefix_))
         return;
     std::string_view address = cursor_.key().substr(prefix_.size());
-    at_ = known(read_address(address), cursor_.value());
+    at_ = known(read_address(address, cursor_.database()), cursor_.value(), cursor_.database());
 }
 
 LeaseTable::RestingWalk::RestingWalk(const LeaseTable& table, std::string network, BootTime from)
@@ -230,7 +238,7 @@ void LeaseTable::RestingWalk::read() {
         if (!rest.starts_with(network_))
             continue;
         rest.remove_prefix(network_.size());
-        at_ = read_address(rest);
+        at_ = read_address(rest, cursor_.database());
         return;
     }
 }

@@ -49,7 +49,7 @@ class LeaseTable {
 
     static void put_layout(Transaction& transaction);
 
-    /// Throws StoreError where the database is not one of this layout.
+    /// Throws DamagedStore where the database is not one of this layout.
     static void check_layout(const Database& database);
 
     /// All that `owner` holds, the oldest first.

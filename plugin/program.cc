@@ -3,6 +3,7 @@
 #include "cni/log.h"
 #include "plugin/config.h"
 #include "plugin/error.h"
+#include "plugin/recover.h"
 #include "plugin/verbs.h"
 
 namespace plugin {
@@ -27,28 +28,42 @@ Config prepare(const cni::Call& call) {
     return config;
 }
 
+/// Runs `verb`, once more where the leases were damaged and are whole again. What a verb undoes
+/// when it throws, or can do twice, makes that possible.
+template <typename Verb>
+auto with_whole_leases(const cni::Call& call, Verb verb) {
+    try {
+        return verb();
+    } catch (const ipam::DamagedStore& damage) {
+        cni::log_warning(recover_leases(read_identity(call.config).state_dir, damage));
+    }
+    return verb();
+}
+
 } // namespace
 
 json::Value Program::add(const cni::Call& call) {
-    return plugin::add(here_, call, prepare(call));
+    return with_whole_leases(call, [&] { return plugin::add(here_, call, prepare(call)); });
 }
 
 void Program::del(const cni::Call& call) {
-    plugin::del(here_, call, prepare_cleaning(call));
+    with_whole_leases(call, [&] { plugin::del(here_, call, prepare_cleaning(call)); });
 }
 
 void Program::check(const cni::Call& call) {
-    plugin::check(here_, call, prepare(call));
+    with_whole_leases(call, [&] { plugin::check(here_, call, prepare(call)); });
 }
 
 void Program::gc(const cni::Call& call) {
-    plugin::gc(here_, call, prepare_cleaning(call));
+    with_whole_leases(call, [&] { plugin::gc(here_, call, prepare_cleaning(call)); });
 }
 
 void Program::status(const cni::Call& call) {
     try {
-        plugin::status(here_, call,
-                       read_config(call)); // says nothing in the log: it is asked every second
+        with_whole_leases(call, [&] {
+            plugin::status(here_, call,
+                           read_config(call)); // says nothing in the log: it is asked every second
+        });
     } catch (const NotReady& error) {
         throw cni::Failure(cni::not_available, error.what());
     }

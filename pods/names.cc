@@ -11,6 +11,7 @@ static Hash hash_of(const ipam::Owner& owner) {
 
 constexpr std::string_view prefix = "veth";
 constexpr unsigned digits = 11;
+constexpr std::size_t longest_alias = 255; // IFALIASZ with its terminator
 
 std::string host_link_name(const ipam::Owner& owner) {
     return std::string(prefix) + hash_of(owner).hex(digits);
@@ -32,13 +33,27 @@ std::string host_link_alias(const std::string& network, const cni::Environment& 
         return found == environment.args.end() ? std::string() : found->second;
     };
     const std::string pod = arg("K8S_POD_NAME");
-    std::string alias =
-        network + ": " +
-        (pod.empty() ? environment.container_id : arg("K8S_POD_NAMESPACE") + '/' + pod) + ' ' +
-        environment.interface;
-    constexpr std::size_t longest = 255; // IFALIASZ with its terminator
-    alias.resize(std::min(alias.size(), longest));
+    const std::string owner = environment.container_id + ' ' + environment.interface;
+    std::string alias = network + ": " + owner;
+    if (const std::string named = arg("K8S_POD_NAMESPACE") + '/' + pod + ' ';
+        !pod.empty() && alias.size() + named.size() <= longest_alias)
+        alias.insert(alias.size() - owner.size(), named);
+    alias.resize(std::min(alias.size(), longest_alias));
     return alias;
+}
+
+std::optional<ipam::Owner> owner_of_host_link(const std::string& name, const std::string& alias) {
+    const auto network = network_of_host_link(name, alias);
+    const std::size_t interface = alias.rfind(' ');
+    if (!network || interface == 0)
+        return std::nullopt;
+    const std::size_t container = alias.rfind(' ', interface - 1);
+    if (container == alias.npos)
+        return std::nullopt;
+    ipam::Owner owner{.network = *network,
+                      .container = alias.substr(container + 1, interface - container - 1),
+                      .interface = alias.substr(interface + 1)};
+    return host_link_name(owner) == name ? std::optional(std::move(owner)) : std::nullopt;
 }
 
 std::optional<std::string> network_of_host_link(const std::string& name, const std::string& alias) {

@@ -21,9 +21,13 @@ enum class End { host, pod };
 /// it is left alone by those who would make up another, such as systemd-udevd.
 ip::Mac link_mac(const ipam::Owner& owner, End end);
 
-/// The host end's alias, for people: "podnet: default/web-0 eth0", or with the container's ID where
-/// the runtime does not name the pod.
+/// The host end's alias, for people, and for who must make the leases anew: "podnet: default/web-0
+/// CONTAINER eth0", without the pod where the runtime does not name it or there is no room.
 std::string host_link_alias(const std::string& network, const cni::Environment& environment);
+
+/// Whose the host end with this name and alias is; none where the alias does not tell, as those of
+/// earlier versions do not.
+std::optional<ipam::Owner> owner_of_host_link(const std::string& name, const std::string& alias);
 
 /// The network of which a device with this name and alias is the host end of a pod; none where it
 /// is not one that this project made.

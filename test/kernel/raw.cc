@@ -1,5 +1,7 @@
 #include "test/kernel/raw.h"
 
+#include "test/kernel/scene.h"
+
 #include <arpa/inet.h>
 #include <cerrno>
 #include <netinet/in.h>
@@ -13,12 +15,6 @@
 namespace scene {
 
 namespace {
-
-int checked(int result, const char* tried) {
-    if (result < 0)
-        throw std::system_error(errno, std::generic_category(), tried);
-    return result;
-}
 
 /// The Internet checksum, RFC 1071.
 std::uint16_t checksum(const std::string& bytes) {

@@ -23,12 +23,6 @@ namespace scene {
 
 namespace {
 
-int checked(int result, const char* tried) {
-    if (result < 0)
-        throw std::system_error(errno, std::generic_category(), tried);
-    return result;
-}
-
 /// A file without a name.
 class Scratch {
   public:
@@ -117,6 +111,12 @@ void forget_volatile(Json& links, Json& routes) {
 }
 
 } // namespace
+
+int checked(long result, const char* tried) {
+    if (result < 0)
+        throw std::system_error(errno, std::generic_category(), tried);
+    return static_cast<int>(result);
+}
 
 Words split(const std::string& line) {
     Words words;

@@ -16,6 +16,9 @@ namespace scene {
 using Json = nlohmann::json;
 using Words = std::vector<std::string>;
 
+/// The result of a system call. Throws std::system_error where it is negative.
+int checked(long result, const char* tried);
+
 /// "ip -j link" -> {"ip", "-j", "link"}; there is no quoting.
 Words split(const std::string& line);
 

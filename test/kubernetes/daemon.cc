@@ -1,6 +1,7 @@
 #include "test/kubernetes/daemon.h"
 
-#include <cerrno>
+#include "test/kernel/scene.h"
+
 #include <csignal>
 #include <fcntl.h>
 #include <fstream>
@@ -10,18 +11,11 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <system_error>
 #include <unistd.h>
 
 namespace scene {
 
 namespace {
-
-int checked(int result, const char* tried) {
-    if (result < 0)
-        throw std::system_error(errno, std::generic_category(), tried);
-    return result;
-}
 
 std::vector<char*> pointers(const Words& words) {
     std::vector<char*> list;

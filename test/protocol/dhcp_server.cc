@@ -1,5 +1,7 @@
 #include "test/protocol/dhcp_server.h"
 
+#include "test/kernel/scene.h"
+
 #include <arpa/inet.h>
 #include <array>
 #include <chrono>
@@ -16,18 +18,11 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <system_error>
 #include <unistd.h>
 
 namespace scene {
 
 namespace {
-
-int checked(long result, const char* tried) {
-    if (result < 0)
-        throw std::system_error(errno, std::generic_category(), tried);
-    return static_cast<int>(result);
-}
 
 enum Message : std::uint8_t { discover = 1, offer, request, decline, ack, nak, release };
 

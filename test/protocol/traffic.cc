@@ -1,10 +1,11 @@
 #include "test/protocol/traffic.h"
 
+#include "test/kernel/scene.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <system_error>
 #include <unistd.h>
 
 namespace scene {
@@ -12,12 +13,6 @@ namespace scene {
 namespace {
 
 constexpr int patience_ms = 10'000; // for what must come; nothing is asserted about time
-
-int checked(int result, const char* tried) {
-    if (result < 0)
-        throw std::system_error(errno, std::generic_category(), tried);
-    return result;
-}
 
 class Socket {
   public:

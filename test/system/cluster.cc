@@ -1,5 +1,7 @@
 #include "test/system/cluster.h"
 
+#include "test/kernel/scene.h"
+
 #include <arpa/inet.h>
 #include <cstdlib>
 #include <gtest/gtest.h>
@@ -18,12 +20,6 @@ namespace {
 
 constexpr int patience_ms = 10'000; // for what must come; nothing is asserted about time
 constexpr std::uint16_t port = 7000;
-
-int checked(int result, const char* tried) {
-    if (result < 0)
-        throw std::system_error(errno, std::generic_category(), tried);
-    return result;
-}
 
 /// A socket of a namespace, used from anywhere.
 class Endpoint {

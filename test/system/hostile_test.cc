@@ -1,7 +1,9 @@
 #include "test/kernel/raw.h"
 #include "test/system/agent.h"
 #include "test/system/cluster.h"
+#include "test/system/modules.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 
@@ -63,6 +65,16 @@ TEST_F(Hostile, APodSendsNothingByATunnelOfItsOwn) {
     begin({{"ipMasq", true}});
     EXPECT_FALSE(gets_in(near.net, near_address, "10.10.100.99"));
     EXPECT_FALSE(gets_in(near.net, "172.16.5.126", "10.10.100.99")) << "as if it were the node";
+}
+
+TEST_F(Hostile, AKernelThatCannotLookForTheWayBackStillDropsThePodsTunnels) {
+    ASSERT_TRUE(comes_true([] { return unload("nft_fib_inet"); })) << "the last namespaces go";
+    const ModulesRefused refused;
+    begin({});
+    const std::string rules = cluster.host(1).net().run("nft list table inet ipip-cni").out;
+    EXPECT_THAT(rules, ::testing::HasSubstr("iifgroup 94 meta l4proto ipencap drop"));
+    EXPECT_THAT(rules, ::testing::Not(::testing::HasSubstr("fib")));
+    EXPECT_TRUE(reaches(near.net, far_address));
 }
 
 TEST_F(Hostile, WithoutTheCheckAPeerSendsFromAnyAddress) {

@@ -68,18 +68,33 @@ cni::Environment environment_with(std::map<std::string, std::string> args) {
 TEST(LinkAlias, NamesThePodOrElseTheContainer) {
     EXPECT_EQ(host_link_alias("podnet", environment_with({{"K8S_POD_NAMESPACE", "default"},
                                                           {"K8S_POD_NAME", "web-0"}})),
-              "podnet: default/web-0 eth0");
+              "podnet: default/web-0 c0ffee eth0");
     EXPECT_EQ(host_link_alias("podnet", environment_with({})), "podnet: c0ffee eth0");
     EXPECT_EQ(host_link_alias("podnet", environment_with({{"K8S_POD_NAMESPACE", "default"}})),
               "podnet: c0ffee eth0");
 }
 
-TEST(LinkAlias, IsCutWhereTheKernelWouldRefuseIt) {
-    const std::string alias =
-        host_link_alias("podnet", environment_with({{"K8S_POD_NAMESPACE", "default"},
-                                                    {"K8S_POD_NAME", std::string(300, 'x')}}));
-    EXPECT_EQ(alias.size(), 255U);
-    EXPECT_THAT(alias, StartsWith("podnet: default/xxx"));
+// The kernel takes 255 bytes.
+TEST(LinkAlias, HasNoPodWhereThereIsNoRoom) {
+    const auto with_name_of = [](std::size_t size) {
+        return host_link_alias("podnet", environment_with({{"K8S_POD_NAMESPACE", "default"},
+                                                           {"K8S_POD_NAME", std::string(size, 'x')}}));
+    };
+    EXPECT_EQ(with_name_of(227).size(), 255U);
+    EXPECT_EQ(with_name_of(228), "podnet: c0ffee eth0");
+    EXPECT_EQ(host_link_alias(std::string(300, 'n'), environment_with({})).size(), 255U);
+}
+
+TEST(LinkAlias, TellsTheOwner) {
+    const ipam::Owner owner{"podnet", "c0ffee", "eth0"};
+    const std::string link = host_link_name(owner);
+    EXPECT_EQ(owner_of_host_link(link, "podnet: c0ffee eth0"), owner);
+    EXPECT_EQ(owner_of_host_link(link, "podnet: default/web-0 c0ffee eth0"), owner);
+    for (const char* alias :
+         {"podnet: default/web-0 eth0", "podnet: c0ffee eth1", "podnet: c0ffee eth0 ", "podnet: ",
+          "podnet: c0ffee", "othernet: c0ffee eth0", "c0ffee eth0", " ", ""})
+        EXPECT_EQ(owner_of_host_link(link, alias), std::nullopt) << alias;
+    EXPECT_EQ(owner_of_host_link("veth0123456789a", "podnet: c0ffee eth0"), std::nullopt);
 }
 
 TEST(HostLink, IsKnownByNameAndAlias) {

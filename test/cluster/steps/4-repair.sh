@@ -21,6 +21,6 @@ on node1 nft list table "$table" >"$dir/table"
 at node1 nft delete table "$table"
 check 'the table is there again' within "$soon" on node1 nft list table "$table"
 check 'as it was' diff "$dir/table" <(on node1 nft list table "$table")
-check 'the agent says so, in its log and its metrics' within "$soon" repaired node1 masquerade masquerade
+check 'the agent says so, in its log and its metrics' within "$soon" repaired node1 nftables nftables
 show kubectl --namespace kube-system logs "$(agent_on node1)"
 at node1 sh -c 'busybox wget -q -O - http://127.0.0.1:9094/metrics | grep ^ipip_'

@@ -1,0 +1,51 @@
+#include "pods/recovery.h"
+
+#include "ipam/boot_file.h"
+#include "netlink/link.h"
+#include "netlink/route.h"
+#include "pods/names.h"
+
+#include <map>
+
+namespace pods {
+
+namespace {
+
+/// Who owns the pods' links, by their number.
+std::map<int, ipam::Owner> owners_of_links(netlink::Socket& host,
+                                           const ipam::DamagedStore& damage) {
+    std::map<int, ipam::Owner> owners;
+    for (const netlink::Link& link : netlink::dump_links(host, "veth")) {
+        if (!network_of_host_link(link.name, link.alias))
+            continue;
+        auto owner = owner_of_host_link(link.name, link.alias);
+        if (!owner)
+            throw ipam::StoreError(std::string(damage.what()) +
+                                   " (they cannot be made anew: the alias of the link " + link.name +
+                                   ", \"" + link.alias + "\", does not name its container)");
+        owners.emplace(link.index, *std::move(owner));
+    }
+    return owners;
+}
+
+} // namespace
+
+std::string recover_leases(netlink::Socket& host, const std::filesystem::path& state_dir,
+                           const ipam::DamagedStore& damage) {
+    const auto owners = owners_of_links(host, damage);
+    std::vector<ipam::Lease> leases;
+    for (const ip::Family family : {ip::Family::v4, ip::Family::v6})
+        for (const netlink::Route& route : netlink::dump_own_routes(host, family))
+            if (const auto owner = owners.find(route.link);
+                owner != owners.end() && route.destination == ip::Cidr::host(route.destination.network()))
+                leases.push_back({.address = route.destination.network(),
+                                  .owner = owner->second,
+                                  .since = ipam::boot_time()});
+    const auto kept = ipam::rebuild(state_dir, damage, leases);
+    if (!kept)
+        return "the leases were damaged, and another process has made them anew";
+    return std::string(damage.what()) + ". Made " + std::to_string(leases.size()) +
+           " leases anew from the pods' links; the damaged file is " + *kept;
+}
+
+} // namespace pods
