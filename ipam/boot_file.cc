@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view prefix = "leases-";
 constexpr std::string_view suffix = ".mdb";
 constexpr std::string_view aside = ".broken"; ///< behind the suffix
-constexpr std::size_t id_length = 36; // a UUID
+constexpr std::size_t id_length = 36;         // a UUID
 
 std::string boot_id() {
     constexpr const char* path = "/proc/sys/kernel/random/boot_id";
@@ -131,8 +131,9 @@ bool is_lease_file(std::string_view name) {
                              [](unsigned char c) { return std::isxdigit(c) || c == '-'; }))
         return false;
     const std::string_view draft = name.substr(whole); // as mkstemp(3) fills it in
-    return draft.empty() || draft == aside || (draft.size() == 7 && draft.front() == '.' &&
-                             std::ranges::all_of(draft.substr(1), alphanumeric));
+    return draft.empty() || draft == aside ||
+           (draft.size() == 7 && draft.front() == '.' &&
+            std::ranges::all_of(draft.substr(1), alphanumeric));
 }
 
 std::string boot_file(const fs::path& directory) {

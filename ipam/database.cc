@@ -156,8 +156,8 @@ bool Database::is_damage(int code) const {
 
 void Database::fail(const std::string& tried, int code) const {
     if (is_damage(code))
-        throw DamagedStore("cannot " + tried + ' ' + path_ + ": " + mdb_strerror(code) +
-                               "; " + damage_mend,
+        throw DamagedStore("cannot " + tried + ' ' + path_ + ": " + mdb_strerror(code) + "; " +
+                               damage_mend,
                            inode_);
     ipam::fail(tried + ' ' + path_, code);
 }
@@ -263,8 +263,7 @@ std::optional<std::string_view> Transaction::get(std::string_view key) const {
 void Transaction::put(std::string_view key, std::string_view value) {
     MDB_val k = bytes(key);
     MDB_val v = bytes(value);
-    if (const int code = database_.guard([&] { return mdb_put(txn_, map_, &k, &v, 0); });
-        code != 0)
+    if (const int code = database_.guard([&] { return mdb_put(txn_, map_, &k, &v, 0); }); code != 0)
         database_.fail("write", code);
 }
 

@@ -111,12 +111,11 @@ void LeaseTable::check_layout(const Database& database) {
                 "have an address from it, remove the file, start them again",
             database.inode());
     if (*found != layout)
-        throw DamagedStore(database.path() +
-                               " was written by another version, with leases in layout " +
-                               std::string(found->substr(0, 20)) + " where this one knows layout " +
-                               std::string(layout) +
-                               ": go back to that version, or restart this host",
-                           database.inode());
+        throw DamagedStore(
+            database.path() + " was written by another version, with leases in layout " +
+                std::string(found->substr(0, 20)) + " where this one knows layout " +
+                std::string(layout) + ": go back to that version, or restart this host",
+            database.inode());
 }
 
 std::vector<ip::Address> LeaseTable::held(const Owner& owner) const {

@@ -66,6 +66,8 @@ void Program::status(const cni::Call& call) {
         });
     } catch (const NotReady& error) {
         throw cni::Failure(cni::not_available, error.what());
+    } catch (const ipam::StoreError& error) { // damaged beyond what could be made anew
+        throw cni::Failure(cni::not_available, error.what());
     }
 }
 

@@ -23,6 +23,8 @@ void status(Host& here, const cni::Call& call, const Config& config) {
             !netlink::has_tunnels(host))
             throw mesh::NoTunnels();
         make_address_source(call, store, host)->require_available(config, outlook.self);
+    } catch (const ipam::DamagedStore&) { // can be mended
+        throw;
     } catch (const cni::Failure& failure) { // another plugin's own words, or ours
         if (failure.code() != cni::delegate_failed)
             throw;

@@ -20,9 +20,9 @@ std::map<int, ipam::Owner> owners_of_links(netlink::Socket& host,
             continue;
         auto owner = owner_of_host_link(link.name, link.alias);
         if (!owner)
-            throw ipam::StoreError(std::string(damage.what()) +
-                                   " (they cannot be made anew: the alias of the link " + link.name +
-                                   ", \"" + link.alias + "\", does not name its container)");
+            throw ipam::StoreError(
+                std::string(damage.what()) + " (they cannot be made anew: the alias of the link " +
+                link.name + ", \"" + link.alias + "\", does not name its container)");
         owners.emplace(link.index, *std::move(owner));
     }
     return owners;
@@ -37,7 +37,8 @@ std::string recover_leases(netlink::Socket& host, const std::filesystem::path& s
     for (const ip::Family family : {ip::Family::v4, ip::Family::v6})
         for (const netlink::Route& route : netlink::dump_own_routes(host, family))
             if (const auto owner = owners.find(route.link);
-                owner != owners.end() && route.destination == ip::Cidr::host(route.destination.network()))
+                owner != owners.end() &&
+                route.destination == ip::Cidr::host(route.destination.network()))
                 leases.push_back({.address = route.destination.network(),
                                   .owner = owner->second,
                                   .since = ipam::boot_time()});

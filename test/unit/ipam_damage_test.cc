@@ -17,10 +17,14 @@ constexpr int many = 200; // leases: pages that lead to pages
 class LeakOnPurpose {
 #ifdef __SANITIZE_ADDRESS__
   public:
-    LeakOnPurpose() { __lsan_disable(); }
+    LeakOnPurpose() {
+        __lsan_disable();
+    }
     LeakOnPurpose(const LeakOnPurpose&) = delete;
     LeakOnPurpose& operator=(const LeakOnPurpose&) = delete;
-    ~LeakOnPurpose() { __lsan_enable(); }
+    ~LeakOnPurpose() {
+        __lsan_enable();
+    }
 #endif
 };
 

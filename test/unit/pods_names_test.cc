@@ -77,8 +77,9 @@ TEST(LinkAlias, NamesThePodOrElseTheContainer) {
 // The kernel takes 255 bytes.
 TEST(LinkAlias, HasNoPodWhereThereIsNoRoom) {
     const auto with_name_of = [](std::size_t size) {
-        return host_link_alias("podnet", environment_with({{"K8S_POD_NAMESPACE", "default"},
-                                                           {"K8S_POD_NAME", std::string(size, 'x')}}));
+        return host_link_alias("podnet",
+                               environment_with({{"K8S_POD_NAMESPACE", "default"},
+                                                 {"K8S_POD_NAME", std::string(size, 'x')}}));
     };
     EXPECT_EQ(with_name_of(227).size(), 255U);
     EXPECT_EQ(with_name_of(228), "podnet: c0ffee eth0");
@@ -91,8 +92,8 @@ TEST(LinkAlias, TellsTheOwner) {
     EXPECT_EQ(owner_of_host_link(link, "podnet: c0ffee eth0"), owner);
     EXPECT_EQ(owner_of_host_link(link, "podnet: default/web-0 c0ffee eth0"), owner);
     for (const char* alias :
-         {"podnet: default/web-0 eth0", "podnet: c0ffee eth1", "podnet: c0ffee eth0 ", "podnet: ",
-          "podnet: c0ffee", "othernet: c0ffee eth0", "c0ffee eth0", " ", ""})
+         {"podnet: default/web-0 eth0", "podnet: c0ffee eth1", "podnet: c0ffee eth0 ",
+          "podnet: ", "podnet: c0ffee", "othernet: c0ffee eth0", "c0ffee eth0", " ", ""})
         EXPECT_EQ(owner_of_host_link(link, alias), std::nullopt) << alias;
     EXPECT_EQ(owner_of_host_link("veth0123456789a", "podnet: c0ffee eth0"), std::nullopt);
 }
