@@ -128,7 +128,6 @@ int Database::guard(Call call) const {
 }
 
 bool Database::is_damage(int code) const {
-    struct stat status {};
     struct rlimit limit {};
     switch (code) {
     case MDB_INVALID:
@@ -144,9 +143,6 @@ bool Database::is_damage(int code) const {
     // Where there is room, a page is sought where none can be.
     case ENOMEM:
         return has_room(capacity_);
-    case MDB_MAP_FULL:
-        return fstat(descriptor(), &status) == 0 &&
-               static_cast<std::size_t>(status.st_size) < capacity_ / 2;
     case EFBIG:
         return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
     default:
