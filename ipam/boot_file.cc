@@ -156,7 +156,11 @@ std::optional<std::string> rebuild(const fs::path& directory, const DamagedStore
     } const damaged{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
     struct stat status {};
     // Its lock keeps others from writing; those that wait for it find another file behind its name.
-    if (damaged.fd < 0 || flock(damaged.fd, LOCK_EX) != 0 || fstat(damaged.fd, &status) != 0)
+    int locked = -1;
+    do
+        locked = damaged.fd < 0 ? -1 : flock(damaged.fd, LOCK_EX);
+    while (locked != 0 && errno == EINTR);
+    if (locked != 0 || fstat(damaged.fd, &status) != 0)
         fail("set " + path + " aside", errno);
     if (status.st_ino != damage.inode())
         return std::nullopt;

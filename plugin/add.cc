@@ -174,6 +174,8 @@ static json::Value attach_pod(Host& here, const cni::Call& call, const Config& c
     Undo mesh_made([&] {
         try {
             retire_mesh_if_unused(identity, store);
+        } catch (const ipam::DamagedStore&) {
+            // Which pods there are is not known now: theirs it may be.
         } catch (const ipam::StoreError&) { // one that failed to write says nothing any more
             retire_mesh_if_unused(identity, ipam::Store(identity.state_dir));
         }
