@@ -7,8 +7,6 @@
 #include <fcntl.h>
 #include <lmdb.h>
 #include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -49,6 +47,8 @@ std::string_view mend(int code) {
         return "raise the limit on address space (ulimit -v) to more than 1 GiB";
     case MDB_MAP_FULL:
         return "release the leases of containers that are gone";
+    case MDB_PANIC:
+        return "a write before failed; try again";
     default:
         return {};
     }
@@ -102,11 +102,20 @@ void touch(const MDB_val& value) {
         static_cast<void>(bytes[value.mv_size - 1]);
 }
 
-/// Whether `size` bytes of address space could be had.
-bool has_room(std::size_t size) {
-    void* const place =
-        mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return place != MAP_FAILED && munmap(place, size) == 0;
+/// Whether a code is about what the file holds. None of the system's is: memory that is short for
+/// a moment must not cost the leases.
+bool is_damage(int code) {
+    switch (code) {
+    case MDB_INVALID:
+    case MDB_VERSION_MISMATCH:
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_CURSOR_FULL: // pages that lead to each other
+    case MDB_INCOMPATIBLE:
+        return true;
+    default:
+        return false;
+    }
 }
 
 } // namespace
@@ -121,7 +130,7 @@ void fail(const std::string& tried, int code) {
 template <typename Call>
 int Database::guard(Call call) const {
     if (faulted_)
-        return MDB_PANIC;
+        return MDB_CORRUPTED;
     sigjmp_buf here;
     if (sigsetjmp(here, 0) != 0) {
         way_out = nullptr;
@@ -132,29 +141,6 @@ int Database::guard(Call call) const {
     const int code = call();
     way_out = nullptr;
     return code;
-}
-
-bool Database::is_damage(int code) const {
-    struct rlimit limit {};
-    switch (code) {
-    case MDB_INVALID:
-    case MDB_VERSION_MISMATCH:
-    case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND:
-    case MDB_CURSOR_FULL: // pages that lead to each other
-    case MDB_BAD_TXN:
-    case MDB_BAD_VALSIZE:
-    case MDB_INCOMPATIBLE:
-    case MDB_PANIC:
-        return true;
-    // Where there is room, a page is sought where none can be.
-    case ENOMEM:
-        return has_room(capacity_);
-    case EFBIG:
-        return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
-    default:
-        return false;
-    }
 }
 
 void Database::fail(const std::string& tried, int code) const {
@@ -178,8 +164,7 @@ void Database::close() {
         ::close(fd);
 }
 
-Database::Database(std::string path, std::size_t capacity)
-    : path_(std::move(path)), capacity_(capacity) {
+Database::Database(std::string path, std::size_t capacity) : path_(std::move(path)) {
     static const Faults faults;
     int code = mdb_env_create(&env_);
     if (code == 0)

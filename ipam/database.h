@@ -54,14 +54,11 @@ class Database {
     /// The code that `call` returns. Its fault leaves the database alone for good.
     template <typename Call>
     int guard(Call call) const;
-    /// Whether a code that LMDB or the kernel gave is about what the file holds.
-    bool is_damage(int code) const;
     [[noreturn]] void fail(const std::string& tried, int code) const;
     int descriptor() const;
     void close();
 
     std::string path_;
-    std::size_t capacity_;
     std::uint64_t inode_ = 0;
     MDB_env* env_ = nullptr;
     mutable bool faulted_ = false; ///< inside of LMDB, in the middle of something

@@ -6,10 +6,15 @@
 #include "pods/names.h"
 
 #include <map>
+#include <set>
 
 namespace pods {
 
 namespace {
+
+[[noreturn]] void refuse(const ipam::DamagedStore& damage, const std::string& why) {
+    throw ipam::StoreError(std::string(damage.what()) + " (they cannot be made anew: " + why + ')');
+}
 
 /// Who owns the pods' links, by their number.
 std::map<int, ipam::Owner> owners_of_links(netlink::Socket& host,
@@ -20,9 +25,8 @@ std::map<int, ipam::Owner> owners_of_links(netlink::Socket& host,
             continue;
         auto owner = owner_of_host_link(link.name, link.alias);
         if (!owner)
-            throw ipam::StoreError(
-                std::string(damage.what()) + " (they cannot be made anew: the alias of the link " +
-                link.name + ", \"" + link.alias + "\", does not name its container)");
+            refuse(damage, "the alias of the link " + link.name + ", \"" + link.alias +
+                               "\", does not name its container");
         owners.emplace(link.index, *std::move(owner));
     }
     return owners;
@@ -34,14 +38,22 @@ std::string recover_leases(netlink::Socket& host, const std::filesystem::path& s
                            const ipam::DamagedStore& damage) {
     const auto owners = owners_of_links(host, damage);
     std::vector<ipam::Lease> leases;
+    std::set<int> told; // the links whose addresses are known
     for (const ip::Family family : {ip::Family::v4, ip::Family::v6})
         for (const netlink::Route& route : netlink::dump_own_routes(host, family))
             if (const auto owner = owners.find(route.link);
                 owner != owners.end() &&
-                route.destination == ip::Cidr::host(route.destination.network()))
+                route.destination == ip::Cidr::host(route.destination.network())) {
                 leases.push_back({.address = route.destination.network(),
                                   .owner = owner->second,
                                   .since = ipam::boot_time()});
+                told.insert(route.link);
+            }
+    for (const auto& [link, owner] : owners) // its address would be given away
+        if (!told.contains(link))
+            refuse(damage, "there is no route to interface " + owner.interface + " of container " +
+                               owner.container + ", by " + host_link_name(owner) +
+                               "; add it, or delete that link if the container is gone");
     const auto kept = ipam::rebuild(state_dir, damage, leases);
     if (!kept)
         return "the leases were damaged, and another process has made them anew";

@@ -165,6 +165,22 @@ TEST_F(DamagedLeases, AreMadeAnewOnceByManyAdds) {
     EXPECT_TRUE(is_whole(0));
 }
 
+TEST_F(DamagedLeases, AreLeftAloneWhereAPodsRouteIsMissing) {
+    host.net().ip("route delete " + address_of(results[0]) + "\n");
+    const std::string damaged = damage(anything);
+    const Output output = host.call(call("ADD", pods[2]));
+    EXPECT_NE(output.status, 0);
+    EXPECT_THAT(refusal_of(output).message,
+                AllOf(HasSubstr("no route to interface eth0 of container first"),
+                      HasSubstr("stop the containers of this host")));
+    EXPECT_TRUE(content(file()) == damaged);
+    const std::string link = results[0].at("interfaces").at(0).at("name");
+    host.net().ip("route add " + address_of(results[0]) + " dev " + link +
+                  " src 10.10.100.10 protocol 94\n");
+    EXPECT_EQ(host.call(call("ADD", pods[2])).status, 0);
+    EXPECT_TRUE(is_whole(0));
+}
+
 // As versions before this one made it: it names the pod and not the container.
 TEST_F(DamagedLeases, AreLeftAloneWhereALinkDoesNotTellWhoseItIs) {
     const std::string link = results[0].at("interfaces").at(0).at("name");
