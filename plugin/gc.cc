@@ -2,14 +2,45 @@
 #include "cni/error.h"
 #include "cni/log.h"
 #include "netlink/link.h"
-#include "netlink/pod_link.h"
+#include "netlink/link_group.h"
 #include "plugin/address_source.h"
-#include "plugin/attachment.h"
 #include "plugin/retire.h"
 #include "plugin/verbs.h"
 #include "pods/names.h"
 
 namespace plugin {
+
+namespace {
+
+/// Deletes the links of `leases` and, by their marks, those without a lease, but none of `valid`;
+/// all at once, as each would take the kernel as long as all together. Returns the names of those
+/// that are still there, and why in `failures`.
+std::set<std::string> collect_links(netlink::Socket& host, const std::string& network,
+                                    const std::set<std::string>& valid,
+                                    const std::vector<ipam::Lease>& leases,
+                                    cni::Failures& failures) {
+    std::set<std::string> leased;
+    for (const ipam::Lease& lease : leases)
+        leased.insert(pods::host_link_name(lease.owner));
+    std::vector<netlink::Link> links = netlink::dump_links(host, "veth");
+    std::erase_if(links, [&](const netlink::Link& link) {
+        return valid.contains(link.name) ||
+               (!leased.contains(link.name) && !pods::is_host_link(network, link.name, link.alias));
+    });
+    std::set<std::string> stuck;
+    const auto troubles = netlink::delete_links(host, links);
+    for (std::size_t i = 0; i < links.size(); ++i)
+        failures.attempt([&] {
+            if (troubles[i]) {
+                stuck.insert(links[i].name);
+                throw *troubles[i];
+            }
+            cni::log_info("deleted the link " + links[i].name + ", whose attachment is not valid");
+        });
+    return stuck;
+}
+
+} // namespace
 
 void gc(Host& here, const cni::Call& call, const Identity& identity) {
     const std::string& network = identity.network;
@@ -22,29 +53,20 @@ void gc(Host& here, const cni::Call& call, const Identity& identity) {
     std::set<std::string> valid_links;
     for (const auto& [container, interface] : valid)
         valid_links.insert(pods::host_link_name({network, container, interface}));
-    std::set<std::string> gone;
-    const auto collect = [&](const std::string& link) {
-        if (netlink::detach(host, link))
-            cni::log_info("deleted the link " + link + ", whose attachment is not valid");
-        gone.insert(link);
-    };
-    for (const ipam::Lease& lease : store.leases(network)) {
-        const ipam::Owner& owner = lease.owner;
-        if (valid.contains({owner.container, owner.interface}))
-            continue;
-        failures.attempt([&] {
-            collect(pods::host_link_name(owner));
-            store.release(owner);
-            cni::log_info("freed " + lease.address.to_string() + " of interface " +
-                          owner.interface + " of container " + owner.container);
-        });
-    }
-    // Links without a lease, by their marks.
+    std::vector<ipam::Lease> leases = store.leases(network);
+    std::erase_if(leases, [&](const ipam::Lease& lease) {
+        return valid.contains({lease.owner.container, lease.owner.interface});
+    });
     failures.attempt([&] {
-        for (const netlink::Link& link : netlink::dump_links(host, "veth"))
-            if (pods::is_host_link(network, link.name, link.alias) &&
-                !valid_links.contains(link.name) && !gone.contains(link.name))
-                failures.attempt([&] { collect(link.name); });
+        const std::set<std::string> stuck =
+            collect_links(host, network, valid_links, leases, failures);
+        for (const ipam::Lease& lease : leases)
+            if (!stuck.contains(pods::host_link_name(lease.owner)))
+                failures.attempt([&] {
+                    store.release(lease.owner);
+                    cni::log_info("freed " + lease.address.to_string() + " of interface " +
+                                  lease.owner.interface + " of container " + lease.owner.container);
+                });
     });
     failures.attempt([&] { retire_mesh_if_unused(identity, store); });
     failures.report();

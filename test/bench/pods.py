@@ -67,17 +67,19 @@ def questions(plugin, previous, pods=(), space="keep"):
     ]
 
 
-def with_pods(plugin, steps, times, previous=None):
-    """Medians by verb, for one more pod, by how many there are. `previous` is the result of the
-    pod "keep", where there is one to ask about."""
-    medians = {}
+def with_pods(plugin, steps, times, others=(), previous=None):
+    """Medians by plugin and verb, for one more pod, by how many `plugin` has: of its own and of
+    `others`. `previous` is the result of its pod "keep", where there is one to ask about."""
+    medians = {one.name: {} for one in [plugin, *others]}
     there = 0
     for step in steps:
         for pod in range(there, step):
             plugin.call("ADD", f"pod{pod}", f"p{pod + 1}", settle=0)
         there = step
         asked = questions(plugin, previous, [f"pod{pod}" for pod in range(there)]) if previous else []
-        medians[step] = medians_by_verb(plugin, interleaved(times, [pair(plugin), *asked]))
+        samples = interleaved(times, [*map(pair, [plugin, *others]), *asked])
+        for one in [plugin, *others]:
+            medians[one.name][step] = medians_by_verb(one, samples)
     for pod in range(there):
         plugin.call("DEL", f"pod{pod}", f"p{pod + 1}", settle=0)
     return medians
@@ -151,8 +153,8 @@ def measure(size):
         "samples": samples,
         "counts": numbers,
         "at once": at_once([floor, plain, rivals[0]], size["at once"], max(3, size["few"] // 4)),
-        "with pods": {plain.name: with_pods(plain, size["pods"], size["few"], previous),
-                      rivals[1].name: with_pods(rivals[1], size["pods"], size["few"])},
+        "with pods": {**with_pods(plain, size["pods"], size["few"], [floor], previous),
+                      **with_pods(rivals[1], size["pods"], size["few"])},
         "with leases": with_leases(size["leases"], size["few"]),
         "sizes": {program: stripped_size(program) for program in ["ipip", "ipip-ipam", "ipipd"]},
     }
