@@ -75,7 +75,7 @@ void follow(const netlink::Fd& stop, Mailbox& mailbox, netlink::Monitor& monitor
 netlink::Fd lock_host(const std::filesystem::path& state_dir) {
     std::filesystem::create_directories(state_dir);
     const auto path = state_dir / cni::agent_lock_name;
-    netlink::Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    netlink::Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (file && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0)
         return file;
     if (errno == EWOULDBLOCK)

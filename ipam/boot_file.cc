@@ -38,6 +38,23 @@ std::string boot_id() {
     return {id.data(), id.size()};
 }
 
+/// Who can write to it could give any address to anybody, or have root write elsewhere.
+void expect_private(const fs::path& directory) {
+    struct stat status {};
+    if (stat(directory.c_str(), &status) != 0)
+        return; // what comes next finds the reason
+    const std::string name = directory.native();
+    if (status.st_uid != 0 && status.st_uid != geteuid())
+        throw StoreError("the directory " + name + " belongs to user " +
+                         std::to_string(status.st_uid) +
+                         ", who could change the leases in it; run: chown root " + name);
+    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        throw StoreError("the directory " + name +
+                         " can be written to by others, who could change the leases in it; run: "
+                         "chmod go-w " +
+                         name + ", or keep leases in a directory of their own");
+}
+
 void make_directory(const fs::path& directory) {
     if (mkdir(directory.c_str(), 0700) == 0 || errno == EEXIST)
         return;
@@ -140,8 +157,12 @@ std::string boot_file(const fs::path& directory) {
     const fs::path place = plain(directory);
     const std::string name = file_name();
     std::string path = place / name;
-    if (access(path.c_str(), F_OK) != 0)
+    expect_private(place);
+    struct stat status {};
+    if (lstat(path.c_str(), &status) != 0)
         create(place, name); // which finds the reason if it is another than a missing file
+    else if (!S_ISREG(status.st_mode))
+        throw StoreError(path + " is no file, as which leases are kept; remove it");
     return path;
 }
 

@@ -29,7 +29,7 @@ constexpr std::size_t way_length = 48; // an IPv6 CIDR has 43 characters at most
 
 /// Empty where there is none. What cannot be read is another thing: it holds what is to be undone.
 std::string read_file(const std::filesystem::path& path) {
-    const netlink::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const netlink::Fd file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (!file && errno != ENOENT && errno != ENOTDIR)
         fail("read", path);
     std::string text;
@@ -55,7 +55,7 @@ void replace(const std::filesystem::path& path, const std::string& text) {
     draft += draft_suffix;
     {
         const netlink::Fd file(
-            ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+            ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
         if (!file ||
             ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
             fail("write", draft);
@@ -127,7 +127,8 @@ void write_ways(const std::filesystem::path& state_dir, const std::vector<ip::Ci
 
 std::optional<std::vector<ip::Cidr>> read_ways(const std::filesystem::path& state_dir,
                                                std::uint64_t seed, std::size_t most) {
-    const netlink::Fd file(::open((state_dir / ways_name).c_str(), O_RDONLY | O_CLOEXEC));
+    const netlink::Fd file(
+        ::open((state_dir / ways_name).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     struct stat status {};
     if (!file || ::fstat(file.get(), &status) != 0)
         return std::nullopt;

@@ -36,7 +36,7 @@ void lock(const netlink::Fd& file, const std::filesystem::path& path, Mode mode)
 netlink::Fd lock(const std::filesystem::path& state_dir, Mode mode) {
     const auto path = state_dir / lock_name;
     const auto open = [&] {
-        return netlink::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        return netlink::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
     };
     netlink::Fd file = open();
     if (!file && errno == ENOENT) {
@@ -298,7 +298,7 @@ std::vector<std::string> retire(netlink::Socket& route, const std::string& netwo
 
 std::optional<netlink::Fd> shut(const std::filesystem::path& state_dir) {
     const auto path = state_dir / lock_name;
-    netlink::Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    netlink::Fd file(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC));
     if (!file && (errno == ENOENT || errno == ENOTDIR))
         return std::nullopt;
     if (!file)

@@ -4,11 +4,11 @@
 #   test/run.sh [STEP...]
 #
 # Without a STEP, all of these: style dev release faults ipip kubernetes demo runtimes bench manifests
-# clang tidy fuzz. By its name only, as test/cluster.sh does it too: image.
+# supply clang tidy fuzz. By its name only, as test/cluster.sh does it too: image.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
-readonly steps=(style dev release faults ipip kubernetes demo runtimes bench manifests clang tidy fuzz)
+readonly steps=(style dev release faults ipip kubernetes demo runtimes bench manifests supply clang tidy fuzz)
 readonly further_steps=(image)
 readonly fuzz_seconds=10 # for each target
 
@@ -77,6 +77,11 @@ image() {
 manifests() {
     say 'manifests: built and checked'
     test/manifests.sh
+}
+
+supply() {
+    say 'supply: two builds, one hash; hardening; what is linked in'
+    test/supply.sh
 }
 
 fuzz() {

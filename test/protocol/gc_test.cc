@@ -206,13 +206,6 @@ TEST_F(Gc, ThatCannotDeleteTheLinksFreesNothing) {
     EXPECT_FALSE(is_leased("podnet", "three"));
 }
 
-TEST_F(Gc, FreesTheLeaseOfALinkThatWentByItself) {
-    host.net().ip("link delete " + link_of(results[2]));
-    EXPECT_EQ(gc(2).status, 0);
-    EXPECT_FALSE(is_leased("podnet", "three"));
-    EXPECT_TRUE(is_leased("podnet", "two"));
-}
-
 TEST_F(Gc, TakesALinkThatGotNoAliasYetByItsLease) {
     host.net().ip("link set " + link_of(results[2]) + " alias ''");
     EXPECT_EQ(gc(2).status, 0);

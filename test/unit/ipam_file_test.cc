@@ -75,6 +75,26 @@ TEST_F(LeaseStore, WithoutPermissionIsRefusedWithTheMend) {
     fs::permissions(root_, fs::perms::owner_all);
 }
 
+TEST_F(LeaseStore, WhereOthersCanWriteIsRefused) {
+    store();
+    for (const fs::perms others : {fs::perms::others_write, fs::perms::group_write}) {
+        fs::permissions(directory_, fs::perms::owner_all | others);
+        EXPECT_THAT(complaint<StoreError>([&] { store(); }),
+                    AllOf(HasSubstr(directory_), HasSubstr("chmod go-w")));
+    }
+    fs::permissions(directory_, fs::perms::owner_all | fs::perms::others_read);
+    store();
+}
+
+TEST_F(LeaseStore, IsNoSymbolicLink) {
+    store();
+    const fs::path link = file();
+    fs::rename(link, root_ / "elsewhere");
+    fs::create_symlink(root_ / "elsewhere", link);
+    EXPECT_THAT(complaint<StoreError>([&] { store(); }),
+                AllOf(HasSubstr(link), HasSubstr("remove it")));
+}
+
 TEST_F(LeaseStore, ThatIsNoDatabaseIsRefusedAndLeftAsItIs) {
     store();
     const fs::path path = file();

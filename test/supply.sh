@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# What the programs are made of, and whether anybody can make the same:
+#
+#   test/supply.sh
+#
+# Builds the release twice, in two folders, and compares; looks for hardening; writes what is linked in to
+# build/sbom.spdx.json.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+readonly static=(ipip ipip-ipam ipipctl) dynamic=(ipipd)
+readonly programs=("${static[@]}" "${dynamic[@]}")
+
+fail() {
+    echo "supply.sh: $*" >&2
+    exit 1
+}
+
+# expect PROGRAM WHAT PATTERN: something that readelf(1) shows.
+expect() {
+    readelf --wide --file-header --program-headers --dynamic --symbols "$bin/$1" 2>/dev/null | grep -qE "$3" ||
+        fail "$1 has no $2"
+}
+
+test/install.sh binutils git python3
+test/build.sh release "${programs[@]}"
+bin=build/release/bin
+
+elsewhere=$(mktemp --directory)
+trap 'rm -rf "$elsewhere"' EXIT
+git ls-files -z | xargs -0 cp --parents --target-directory="$elsewhere"
+(cd "$elsewhere" && test/build.sh release "${programs[@]}")
+for program in "${programs[@]}"; do
+    for place in . "$elsewhere"; do
+        strip -o "$elsewhere/$program.stripped" "$place/$bin/$program"
+        sha256sum <"$elsewhere/$program.stripped"
+    done | sort -u >"$elsewhere/hashes"
+    (($(wc -l <"$elsewhere/hashes") == 1)) || fail "$program: two builds, two hashes"
+    echo "$program: two builds, one hash: $(cut -c-64 "$elsewhere/hashes")"
+done
+
+for program in "${programs[@]}"; do
+    expect "$program" 'stack that is not executable' 'GNU_STACK .* RW '
+    expect "$program" 'read-only relocations' 'GNU_RELRO'
+    expect "$program" 'stack protector' '__stack_chk_fail'
+    expect "$program" 'checked buffers (_FORTIFY_SOURCE)' '__[a-z]+_chk'
+done
+for program in "${dynamic[@]}"; do
+    expect "$program" 'random place (PIE)' 'Type: +DYN'
+    expect "$program" 'binding at the start' 'BIND_NOW'
+done
+echo "hardened: ${programs[*]}"
+
+python3 test/supply.py build/sbom.spdx.json "$(git rev-parse HEAD)" "$elsewhere/build/release" "${programs[@]/#/$bin/}"
