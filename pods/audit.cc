@@ -6,6 +6,7 @@
 #include "pods/names.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 #include <set>
 
@@ -66,7 +67,11 @@ std::vector<std::string> restore_routes(const ipam::Store& store, netlink::Socke
             continue;
         std::vector<netlink::Request> requests;
         requests.push_back(netlink::host_route(address, *endpoint, link->second.index));
-        host.run(requests);
+        const auto error = std::move(host.exchange(requests).front().error);
+        if (error && (error->number() == ENODEV || error->number() == EEXIST))
+            continue; // a DEL was faster, or the ADD itself
+        if (error)
+            throw *error;
         lines.push_back("made the route to the pod " + address.to_string() + " by " + link->first);
     }
     return lines;
