@@ -18,8 +18,9 @@ fail() {
 
 # expect PROGRAM WHAT PATTERN: something that readelf(1) shows.
 expect() {
-    readelf --wide --file-header --program-headers --dynamic --symbols "$bin/$1" 2>/dev/null | grep -qE "$3" ||
-        fail "$1 has no $2"
+    local shown # whole: a reader that stops early would end readelf
+    shown=$(readelf --wide --file-header --program-headers --dynamic --symbols "$bin/$1" 2>/dev/null)
+    grep -qE "$3" <<<"$shown" || fail "$1 has no $2"
 }
 
 test/install.sh binutils git python3
