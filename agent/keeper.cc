@@ -323,8 +323,11 @@ void Keeper::repair(const std::vector<std::string>& wrongs) {
 /// What the mesh's loss took from pods that run, and what pods that are gone left behind.
 void Keeper::audit() {
     ipam::Store store(state_dir_);
-    const auto restored =
-        pods::restore_routes(store, route_, settings_.network, own_.tunnel_addresses);
+    std::vector<std::string> restored;
+    if (pods::lacks_routes(store, route_, settings_.network, own_.tunnel_addresses)) {
+        const auto no_adds = mesh::shut(state_dir_);
+        restored = pods::restore_routes(store, route_, settings_.network, own_.tunnel_addresses);
+    }
     const auto abandoned = pods::abandoned(store, route_, settings_.network);
     for (const ipam::Lease& lease : abandoned)
         store.release(lease.owner);

@@ -12,7 +12,7 @@ namespace ctl {
 
 AgentLock try_agent_lock(const std::filesystem::path& state_dir) {
     const auto path = state_dir / cni::agent_lock_name;
-    netlink::Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    netlink::Fd file(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC));
     if (!file && (errno == ENOENT || errno == ENOTDIR))
         return {.agent_runs = false, .held = std::nullopt};
     if (file && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0)

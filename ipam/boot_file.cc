@@ -52,7 +52,7 @@ void expect_private(const fs::path& directory) {
         throw StoreError("the directory " + name +
                          " can be written to by others, who could change the leases in it; run: "
                          "chmod go-w " +
-                         name + ", or keep leases in a directory of their own");
+                         name + ", or keep leases in a directory of their own (stateDir, dataDir)");
 }
 
 void make_directory(const fs::path& directory) {
@@ -162,7 +162,9 @@ std::string boot_file(const fs::path& directory) {
     if (lstat(path.c_str(), &status) != 0)
         create(place, name); // which finds the reason if it is another than a missing file
     else if (!S_ISREG(status.st_mode))
-        throw StoreError(path + " is no file, as which leases are kept; remove it");
+        throw StoreError(path +
+                         " is no regular file; remove it, or keep leases in another directory "
+                         "(stateDir, dataDir)");
     return path;
 }
 
@@ -174,7 +176,7 @@ std::optional<std::string> rebuild(const fs::path& directory, const DamagedStore
     struct Descriptor {
         int fd;
         ~Descriptor() { close(fd); }
-    } const damaged{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    } const damaged{open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
     struct stat status {};
     // Its lock keeps others from writing; those that wait for it find another file behind its name.
     int locked = -1;

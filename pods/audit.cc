@@ -32,6 +32,32 @@ std::set<ip::Cidr> own_destinations(netlink::Socket& host) {
     return destinations;
 }
 
+/// A pod whose link is up and to whose address no route leads.
+struct Routeless {
+    ip::Address address;
+    ip::Address endpoint; ///< of this node, in the address's family
+    netlink::Link link;
+};
+
+std::vector<Routeless> find_routeless(const ipam::Store& store, netlink::Socket& host,
+                                      const std::string& network,
+                                      const std::vector<ip::Address>& endpoints) {
+    const auto leases = store.leases(network);
+    if (leases.empty())
+        return {};
+    const auto links = host_links(host, network);
+    const std::set<ip::Cidr> present = own_destinations(host);
+    std::vector<Routeless> found;
+    for (const auto& [address, owner, since] : leases) {
+        const auto link = links.find(host_link_name(owner));
+        const auto endpoint = std::ranges::find(endpoints, address.family(), &ip::Address::family);
+        if (link != links.end() && link->second.up && endpoint != endpoints.end() &&
+            !present.contains(ip::Cidr::host(address)))
+            found.push_back({address, *endpoint, link->second});
+    }
+    return found;
+}
+
 } // namespace
 
 std::vector<ipam::Lease> abandoned(const ipam::Store& store, netlink::Socket& host,
@@ -50,29 +76,24 @@ std::vector<ipam::Lease> abandoned(const ipam::Store& store, netlink::Socket& ho
     return found;
 }
 
+bool lacks_routes(const ipam::Store& store, netlink::Socket& host, const std::string& network,
+                  const std::vector<ip::Address>& endpoints) {
+    return !find_routeless(store, host, network, endpoints).empty();
+}
+
 std::vector<std::string> restore_routes(const ipam::Store& store, netlink::Socket& host,
                                         const std::string& network,
                                         const std::vector<ip::Address>& endpoints) {
-    const auto leases = store.leases(network);
-    if (leases.empty())
-        return {};
-    const auto links = host_links(host, network);
-    const std::set<ip::Cidr> present = own_destinations(host);
     std::vector<std::string> lines;
-    for (const auto& [address, owner, since] : leases) {
-        const auto link = links.find(host_link_name(owner));
-        const auto endpoint = std::ranges::find(endpoints, address.family(), &ip::Address::family);
-        if (link == links.end() || !link->second.up || endpoint == endpoints.end() ||
-            present.contains(ip::Cidr::host(address)))
-            continue;
+    for (const auto& [address, endpoint, link] : find_routeless(store, host, network, endpoints)) {
         std::vector<netlink::Request> requests;
-        requests.push_back(netlink::host_route(address, *endpoint, link->second.index));
+        requests.push_back(netlink::host_route(address, endpoint, link.index));
         const auto error = std::move(host.exchange(requests).front().error);
-        if (error && (error->number() == ENODEV || error->number() == EEXIST))
-            continue; // a DEL was faster, or the ADD itself
+        if (error && error->number() == ENODEV)
+            continue; // a DEL was faster
         if (error)
             throw *error;
-        lines.push_back("made the route to the pod " + address.to_string() + " by " + link->first);
+        lines.push_back("made the route to the pod " + address.to_string() + " by " + link.name);
     }
     return lines;
 }

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from datetime import datetime, timezone
+from urllib.parse import quote
 
 
 def output(*words):
@@ -31,14 +32,19 @@ def shared_libraries(programs):
 
 
 def packages_of(paths):
-    """Debian's packages by the files that are theirs."""
-    found = subprocess.run(["dpkg-query", "--search", *sorted(map(os.path.realpath, paths))],
-                           capture_output=True, text=True).stdout  # fails where one is of none
-    return {line.split(":")[0] for line in found.splitlines()}
+    """Debian's packages by the files that are theirs. It knows some by their place from before /usr."""
+    real = {os.path.realpath(path) for path in paths}
+    asked = real | {path.removeprefix("/usr") for path in real}
+    found = subprocess.run(["dpkg-query", "--search", *sorted(asked)], capture_output=True, text=True).stdout
+    owners = dict(reversed(line.split(": ", 1)) for line in found.splitlines())
+    strays = [path for path in real if not {path, path.removeprefix("/usr")} & owners.keys()]
+    if strays:
+        sys.exit(f"supply.py: of no package: {' '.join(sorted(strays))}")
+    return {owner.split(":")[0] for owner in owners.values()}
 
 
 def package(name, how):
-    version, source = output("dpkg-query", "--show", "--showformat", "${Version}\t${source:Package}", name).split("\t")
+    version = output("dpkg-query", "--show", "--showformat", "${Version}\n", name).splitlines()[0]
     return {
         "SPDXID": "SPDXRef-" + re.sub("[^A-Za-z0-9.-]", "-", name),
         "name": name,
@@ -53,7 +59,7 @@ def package(name, how):
         "externalRefs": [{
             "referenceCategory": "PACKAGE-MANAGER",
             "referenceType": "purl",
-            "referenceLocator": f"pkg:deb/debian/{source}@{version}",
+            "referenceLocator": f"pkg:deb/debian/{name}@{quote(version)}",
         }],
     }
 

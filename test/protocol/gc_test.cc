@@ -206,6 +206,17 @@ TEST_F(Gc, ThatCannotDeleteTheLinksFreesNothing) {
     EXPECT_FALSE(is_leased("podnet", "three"));
 }
 
+TEST_F(Gc, ThatMayDeleteNoLinkSaysSoOfEach) {
+    Call powerless = call({{"cni.dev/valid-attachments", valid(1)}});
+    powerless.wrapper = {"setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", "--"};
+    const Output output = host.call(powerless);
+    for (const std::size_t pod : {1U, 2U})
+        EXPECT_THAT(output.out, HasSubstr("delete the link " + link_of(results[pod])));
+    EXPECT_TRUE(is_unchanged(host.net(), states[2]));
+    EXPECT_TRUE(is_leased("podnet", "two")) << "an address is not free while its link stands";
+    EXPECT_TRUE(is_leased("podnet", "three"));
+}
+
 TEST_F(Gc, TakesALinkThatGotNoAliasYetByItsLease) {
     host.net().ip("link set " + link_of(results[2]) + " alias ''");
     EXPECT_EQ(gc(2).status, 0);
