@@ -43,7 +43,7 @@ void expect_private(const fs::path& directory) {
     struct stat status {};
     if (stat(directory.c_str(), &status) != 0)
         return; // what comes next finds the reason
-    const std::string name = directory.native();
+    const std::string& name = directory.native();
     if (status.st_uid != 0 && status.st_uid != geteuid())
         throw StoreError("the directory " + name + " belongs to user " +
                          std::to_string(status.st_uid) +
