@@ -29,6 +29,18 @@ bool is_endpoint(const netlink::InterfaceAddress& address, const netlink::Link& 
     return device.remote ? address.peer.has_value() : address.prefix == address.local.bits();
 }
 
+/// For each new route the kernel looks for its twin among all that have the same device, source,
+/// protocol, metric and scope (fib_find_info). With one device for thousands of peers those would be
+/// all of ours, and the time to make them would grow with the square of their number: 2 s for 5,000,
+/// spread over the scopes 0.2 s.
+std::uint8_t spread_scope(const ip::Cidr& destination) {
+    constexpr unsigned scopes = 199; // what is left to users, see rt_scope_t in linux/rtnetlink.h
+    unsigned sum = 0;
+    for (const std::uint8_t byte : destination.network().bytes())
+        sum = sum * 31 + byte;
+    return static_cast<std::uint8_t>(sum % scopes + 1);
+}
+
 std::string network_of(const netlink::Link& link) {
     return link.alias.substr(0, link.alias.find('/'));
 }
@@ -184,7 +196,8 @@ class Planner {
                         .link = index,
                         .gateway = device.remote ? std::nullopt : std::optional(remote),
                         .source = tunnel.endpoint,
-                        .protocol = netlink::own_protocol},
+                        .protocol = netlink::own_protocol,
+                        .scope = device.remote ? std::uint8_t{} : spread_scope(destination)},
                        remote);
     }
 

@@ -1,5 +1,6 @@
 #include "netlink/address.h"
 
+#include "netlink/attributes.h"
 #include "netlink/message.h"
 
 #include <algorithm>
@@ -26,18 +27,17 @@ AddressObject to_rtnl(const InterfaceAddress& address) {
 }
 
 InterfaceAddress to_address(const Message& reply) {
-    const auto object = to_object(reply.get());
-    auto* source = allocated(reinterpret_cast<rtnl_addr*>(object.get()));
-    InterfaceAddress address;
-    address.link = rtnl_addr_get_ifindex(source);
-    address.local = from_addr(rtnl_addr_get_local(source));
-    address.prefix = static_cast<unsigned>(rtnl_addr_get_prefixlen(source));
-    if (const nl_addr* peer = rtnl_addr_get_peer(source))
-        address.peer = from_addr(peer);
-    if (const char* label = rtnl_addr_get_label(source))
-        address.label = label;
-    address.link_scope = rtnl_addr_get_scope(source) == RT_SCOPE_LINK;
-    return address;
+    const auto header = header_of<ifaddrmsg>(reply);
+    const auto attributes = Attributes<IFA_MAX>::behind<ifaddrmsg>(reply);
+    // For IPv6 the local address is in IFA_ADDRESS unless there is a peer, which is there then.
+    const auto address = attributes.address(IFA_ADDRESS);
+    const auto local = attributes.address(IFA_LOCAL);
+    return {.link = static_cast<int>(header.ifa_index),
+            .local = local ? *local : address.value_or(ip::Address()),
+            .peer = local && address != local ? address : std::nullopt,
+            .prefix = header.ifa_prefixlen,
+            .label = attributes.text(IFA_LABEL),
+            .link_scope = header.ifa_scope == RT_SCOPE_LINK};
 }
 
 } // namespace

@@ -1,5 +1,6 @@
 #include "netlink/link.h"
 
+#include "netlink/attributes.h"
 #include "netlink/message.h"
 #include "netlink/netns.h"
 #include "netlink/socket.h"
@@ -88,30 +89,37 @@ Request of_kind(const std::string& kind, Message message) {
     return request;
 }
 
-std::string text(const char* value) {
-    return value == nullptr ? "" : value;
+/// A setting of net.ipv4.conf.NAME: the kernel tells all of them as an array that begins with number 1.
+std::uint32_t ipv4_setting(std::span<const std::uint8_t> settings, int number) {
+    std::uint32_t value = 0;
+    const std::size_t place = static_cast<std::size_t>(number - 1) * sizeof value;
+    if (settings.size() >= place + sizeof value)
+        std::memcpy(&value, settings.data() + place, sizeof value);
+    return value;
 }
+
+using LinkAttributes = Attributes<IFLA_MAX>;
 
 Traffic to_traffic(const Message& reply) {
-    const auto object = to_object(reply.get());
-    auto* source = allocated(reinterpret_cast<rtnl_link*>(object.get()));
-    const auto counter = [&](auto id) { return rtnl_link_get_stat(source, id); };
-    const std::string kind = text(rtnl_link_get_type(source));
-    return {.index = rtnl_link_get_ifindex(source),
+    const auto header = header_of<ifinfomsg>(reply);
+    const auto link = LinkAttributes::behind<ifinfomsg>(reply);
+    const auto info = link.nested<IFLA_INFO_MAX>(IFLA_LINKINFO);
+    const auto tunnel = info.nested<IFLA_IPTUN_MAX>(IFLA_INFO_DATA);
+    rtnl_link_stats64 counters{}; // grows from kernel to kernel
+    const auto raw = link.bytes(IFLA_STATS64);
+    std::memcpy(&counters, raw.data(), std::min(raw.size(), sizeof counters));
+    const std::string kind = info.text(IFLA_INFO_KIND);
+    return {.index = header.ifi_index,
             .kind = kind,
-            .alias = text(rtnl_link_get_ifalias(source)),
-            .up = (rtnl_link_get_flags(source) & IFF_UP) != 0,
-            .to_all = kind == "ipip" && rtnl_link_ipip_get_remote(source) == 0,
-            .received_packets = counter(RTNL_LINK_RX_PACKETS),
-            .received_bytes = counter(RTNL_LINK_RX_BYTES),
-            .sent_packets = counter(RTNL_LINK_TX_PACKETS),
-            .sent_bytes = counter(RTNL_LINK_TX_BYTES),
-            .errors = counter(RTNL_LINK_RX_ERRORS) + counter(RTNL_LINK_TX_ERRORS),
-            .drops = counter(RTNL_LINK_RX_DROPPED) + counter(RTNL_LINK_TX_DROPPED)};
-}
-
-ip::Address from_raw(std::uint32_t value) {
-    return ip::Address::from_bytes({reinterpret_cast<const std::uint8_t*>(&value), sizeof value});
+            .alias = link.text(IFLA_IFALIAS),
+            .up = (header.ifi_flags & IFF_UP) != 0,
+            .to_all = kind == "ipip" && tunnel.u32(IFLA_IPTUN_REMOTE) == 0,
+            .received_packets = counters.rx_packets,
+            .received_bytes = counters.rx_bytes,
+            .sent_packets = counters.tx_packets,
+            .sent_bytes = counters.tx_bytes,
+            .errors = counters.rx_errors + counters.tx_errors,
+            .drops = counters.rx_dropped + counters.tx_dropped};
 }
 
 } // namespace
@@ -204,35 +212,35 @@ Request delete_link(const std::string& name) {
 }
 
 Link to_link(const Message& reply) {
-    const auto object = to_object(reply.get());
-    auto* source = allocated(reinterpret_cast<rtnl_link*>(object.get()));
+    const auto header = header_of<ifinfomsg>(reply);
+    const auto attributes = LinkAttributes::behind<ifinfomsg>(reply);
+    const auto info = attributes.nested<IFLA_INFO_MAX>(IFLA_LINKINFO);
+    const auto settings = attributes.nested<AF_MAX>(IFLA_AF_SPEC)
+                              .nested<IFLA_INET_MAX>(AF_INET)
+                              .bytes(IFLA_INET_CONF);
     Link link{
-        .index = rtnl_link_get_ifindex(source),
-        .name = text(rtnl_link_get_name(source)),
-        .kind = text(rtnl_link_get_type(source)),
-        .alias = text(rtnl_link_get_ifalias(source)),
+        .index = header.ifi_index,
+        .name = attributes.text(IFLA_IFNAME),
+        .kind = info.text(IFLA_INFO_KIND),
+        .alias = attributes.text(IFLA_IFALIAS),
         .mac = {},
-        .mtu = rtnl_link_get_mtu(source),
-        .up = (rtnl_link_get_flags(source) & IFF_UP) != 0,
-        .peer_index = rtnl_link_get_link(source),
+        .mtu = attributes.u32(IFLA_MTU),
+        .up = (header.ifi_flags & IFF_UP) != 0,
+        .peer_index = static_cast<int>(attributes.u32(IFLA_LINK)),
+        .forwarding = ipv4_setting(settings, IPV4_DEVCONF_FORWARDING) != 0,
+        .rp_filter = static_cast<int>(ipv4_setting(settings, IPV4_DEVCONF_RP_FILTER)),
         .local = {},
         .remote = {},
     };
-    if (nl_addr* mac = rtnl_link_get_addr(source);
-        mac && nl_addr_get_len(mac) == link.mac.bytes.size())
-        std::copy_n(static_cast<const std::uint8_t*>(nl_addr_get_binary_addr(mac)),
-                    link.mac.bytes.size(), link.mac.bytes.begin());
-    std::uint32_t setting = 0;
-    if (rtnl_link_inet_get_conf(source, IPV4_DEVCONF_FORWARDING, &setting) == 0)
-        link.forwarding = setting != 0;
-    if (rtnl_link_inet_get_conf(source, IPV4_DEVCONF_RP_FILTER, &setting) == 0)
-        link.rp_filter = static_cast<int>(setting);
+    if (const auto mac = attributes.bytes(IFLA_ADDRESS); mac.size() == link.mac.bytes.size())
+        std::ranges::copy(mac, link.mac.bytes.begin());
     if (link.kind == "ipip") {
-        link.local = from_raw(rtnl_link_ipip_get_local(source));
-        if (const std::uint32_t remote = rtnl_link_ipip_get_remote(source); remote != 0)
-            link.remote = from_raw(remote);
-        link.ttl = rtnl_link_ipip_get_ttl(source);
-        link.path_mtu_discovery = rtnl_link_ipip_get_pmtudisc(source) != 0;
+        const auto tunnel = info.nested<IFLA_IPTUN_MAX>(IFLA_INFO_DATA);
+        link.local = tunnel.address(IFLA_IPTUN_LOCAL).value_or(ip::Address());
+        if (tunnel.u32(IFLA_IPTUN_REMOTE) != 0)
+            link.remote = tunnel.address(IFLA_IPTUN_REMOTE);
+        link.ttl = tunnel.u8(IFLA_IPTUN_TTL);
+        link.path_mtu_discovery = tunnel.u8(IFLA_IPTUN_PMTUDISC) != 0;
     }
     return link;
 }

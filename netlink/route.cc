@@ -1,8 +1,11 @@
 #include "netlink/route.h"
 
+#include "netlink/attributes.h"
 #include "netlink/message.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <linux/rtnetlink.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
@@ -11,6 +14,7 @@ namespace netlink {
 
 namespace {
 
+using RouteAttributes = Attributes<RTA_MAX>;
 using RouteObject = Owned<rtnl_route, rtnl_route_put>;
 
 int af(ip::Family family) {
@@ -42,6 +46,7 @@ RouteObject to_rtnl(const Route& route) {
     if (route.gateway) {
         rtnl_route_nh_set_gateway(hop, to_addr(*route.gateway).get());
         rtnl_route_nh_set_flags(hop, RTNH_F_ONLINK);
+        rtnl_route_set_scope(object.get(), route.scope);
     } else {
         rtnl_route_set_scope(object.get(), RT_SCOPE_LINK);
     }
@@ -51,6 +56,29 @@ RouteObject to_rtnl(const Route& route) {
 std::string shown(const Route& route) {
     return (route.unreachable ? "the unreachable route " : "the route ") +
            route.destination.to_string();
+}
+
+/// A default route has none in its message.
+ip::Cidr destination_of(const rtmsg& header, const RouteAttributes& attributes) {
+    if (const auto address = attributes.address(RTA_DST))
+        return {*address, std::min<unsigned>(header.rtm_dst_len, address->bits())};
+    return header.rtm_family == AF_INET6 ? ip::Cidr::parse("::/0") : ip::Cidr();
+}
+
+/// Adds those of a route that has several, each with a header and attributes of its own.
+void note_ways(RouteEntry& entry, std::span<const std::uint8_t> hops) {
+    while (hops.size() >= sizeof(rtnexthop)) {
+        rtnexthop hop{};
+        std::memcpy(&hop, hops.data(), sizeof hop);
+        if (hop.rtnh_len < sizeof hop || hop.rtnh_len > hops.size())
+            return;
+        if (entry.links.empty())
+            entry.route.gateway =
+                RouteAttributes::in(hops.subspan(sizeof hop, hop.rtnh_len - sizeof hop))
+                    .address(RTA_GATEWAY);
+        entry.links.push_back(hop.rtnh_ifindex);
+        hops = hops.subspan(std::min<std::size_t>(NLMSG_ALIGN(hop.rtnh_len), hops.size()));
+    }
 }
 
 Route read_route(const Message& reply) {
@@ -84,34 +112,28 @@ Request get_route(const ip::Address& address) {
 }
 
 RouteEntry to_route(const Message& reply) {
-    const auto object = to_object(reply.get());
-    auto* source = allocated(reinterpret_cast<rtnl_route*>(object.get()));
-    RouteEntry entry;
-    const auto* header = static_cast<const rtmsg*>(nlmsg_data(nlmsg_hdr(reply.get())));
-    nl_addr* destination = rtnl_route_get_dst(source);
-    // A default route has a destination of no bytes.
-    if (destination != nullptr && nl_addr_get_len(destination) != 0)
-        entry.route.destination = ip::Cidr(from_addr(destination), header->rtm_dst_len);
-    else if (header->rtm_family == AF_INET6)
-        entry.route.destination = ip::Cidr::parse("::/0");
-    entry.local = rtnl_route_get_type(source) == RTN_LOCAL;
-    entry.route.unreachable = rtnl_route_get_type(source) == RTN_UNREACHABLE;
-    entry.route.protocol = rtnl_route_get_protocol(source);
-    entry.route.metric = rtnl_route_get_priority(source);
-    if (const nl_addr* preferred = rtnl_route_get_pref_src(source))
-        entry.route.source = from_addr(preferred);
-    entry.route.table = rtnl_route_get_table(source);
-    rtnl_route_get_metric(source, RTAX_MTU,
-                          &entry.route.mtu); // leaves it alone where there is none
-    rtnl_route_get_metric(source, RTAX_ADVMSS, &entry.route.advmss);
-    for (int i = 0; i < rtnl_route_get_nnexthops(source); ++i) {
-        rtnl_nexthop* hop = rtnl_route_nexthop_n(source, i);
-        // A route that leads nowhere is bound to the loopback device by the kernel's answers.
-        if (!entry.route.unreachable)
-            entry.links.push_back(rtnl_route_nh_get_ifindex(hop));
-        if (const nl_addr* gateway = rtnl_route_nh_get_gateway(hop); gateway && i == 0)
-            entry.route.gateway = from_addr(gateway);
-    }
+    const auto header = header_of<rtmsg>(reply);
+    const auto attributes = RouteAttributes::behind<rtmsg>(reply);
+    const auto metrics = attributes.nested<RTAX_MAX>(RTA_METRICS);
+    RouteEntry entry{.route = {.destination = destination_of(header, attributes),
+                               .source = attributes.address(RTA_PREFSRC),
+                               .metric = attributes.u32(RTA_PRIORITY),
+                               .protocol = header.rtm_protocol,
+                               .unreachable = header.rtm_type == RTN_UNREACHABLE,
+                               .table = attributes.u32(RTA_TABLE),
+                               .mtu = metrics.u32(RTAX_MTU),
+                               .advmss = metrics.u32(RTAX_ADVMSS)},
+                     .local = header.rtm_type == RTN_LOCAL,
+                     .links = {}};
+    // A route that leads nowhere is bound to the loopback device by the kernel's answers.
+    if (entry.route.unreachable)
+        return entry;
+    if (const std::uint32_t link = attributes.u32(RTA_OIF); link != 0)
+        entry.links.push_back(static_cast<int>(link));
+    entry.route.gateway = attributes.address(RTA_GATEWAY);
+    note_ways(entry, attributes.bytes(RTA_MULTIPATH));
+    if (entry.route.gateway) // that of a route to a link is RT_SCOPE_LINK
+        entry.route.scope = header.rtm_scope;
     entry.route.link = entry.links.empty() ? 0 : entry.links.front();
     return entry;
 }

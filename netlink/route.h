@@ -22,6 +22,9 @@ struct Route {
     std::uint32_t metric = 0;
     std::uint8_t protocol = 0; ///< who made it, rtnetlink(7); 94 is this project
     bool unreachable = false;  ///< answers "no route to host" instead of leading anywhere
+    /// Of a route with a gateway: "sort of distance to the destination" (linux/rtnetlink.h), which
+    /// may be anything from 0, everywhere, to 199. It is no part of a route's identity.
+    std::uint8_t scope = 0;
     std::uint32_t table = main_table;
     std::uint32_t mtu = 0;    ///< of packets that take it, bytes; 0: the device's
     std::uint32_t advmss = 0; ///< offered to TCP peers, bytes; 0: the kernel's choice
