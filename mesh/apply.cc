@@ -190,6 +190,8 @@ std::string shown(const netlink::TunnelDevice& device) {
 } // namespace
 
 void apply(netlink::Socket& route, const Changes& changes, const Observed& observed) {
+    if (changes.empty())
+        return;
     const Indices indices = make_devices(route, changes, observed);
     set_up_devices(route, changes);
     add_addresses(route, changes, indices);

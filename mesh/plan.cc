@@ -45,8 +45,10 @@ std::string network_of(const netlink::Link& link) {
     return link.alias.substr(0, link.alias.find('/'));
 }
 
-netlink::TunnelDevice as_device(const netlink::Link& link) {
-    return {link.name, link.alias, *link.local, link.remote, link.ttl, link.mtu};
+bool is_as_made(const netlink::Link& link, const netlink::TunnelDevice& device) {
+    return link.name == device.name && link.alias == device.alias && link.local == device.local &&
+           link.remote == device.remote && link.ttl == device.ttl && link.mtu == device.mtu &&
+           link.up && link.path_mtu_discovery;
 }
 
 class Planner {
@@ -168,7 +170,7 @@ class Planner {
         const netlink::Link* link = present == ours_.end() ? nullptr : present->second;
         if (link == nullptr)
             changes_.make.push_back(device);
-        else if (as_device(*link) != device || !link->up || !link->path_mtu_discovery)
+        else if (!is_as_made(*link, device))
             changes_.change.push_back(device);
         const bool takes_over = regroups_ && device.remote;
         const int rp_filter_in_the_end = wanted_.check_source ? 1 : 0;

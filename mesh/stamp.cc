@@ -2,11 +2,11 @@
 
 #include "netlink/fd.h"
 #include "netlink/netns.h"
-#include "json/field.h"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <fcntl.h>
 #include <stdexcept>
 #include <string_view>
@@ -44,9 +44,74 @@ std::string read_file(const std::filesystem::path& path) {
     return text;
 }
 
-/// A stamp of a reconciliation that was not finished has none.
-Node read_self(const json::Value& document) {
-    return document.is_null() ? Node{} : read_node(json::Field(document));
+constexpr std::string_view last_line = "end"; // what was cut short has none
+
+// A line for each value behind its key; no value has line ends, see read_node and the network's
+// name. As JSON it would take every ADD a sixth more instructions.
+std::string to_text(const Stamp& stamp) {
+    std::string text;
+    const auto put = [&](std::string_view key, const std::string& value) {
+        text.append(key).append(" ").append(value).append("\n");
+    };
+    const auto put_all = [&](std::string_view key, const auto& values) {
+        for (const auto& value : values)
+            put(key, value.to_string());
+    };
+    put("network", stamp.network);
+    put("fingerprint", stamp.fingerprint);
+    put("host", stamp.host);
+    put("self", stamp.self.name);
+    put_all("address", stamp.self.addresses);
+    put_all("pod-cidr", stamp.self.pod_cidrs);
+    put_all("tunnel-address", stamp.self.tunnel_addresses);
+    put("pod-mtu", std::to_string(stamp.pod_mtu));
+    for (const std::string& device : stamp.forwarding_turned_on)
+        put("forwarding-turned-on", device);
+    put("doubted", stamp.doubted ? "yes" : "no");
+    return text.append(last_line).append("\n");
+}
+
+/// False for a key that this version does not know. Throws std::invalid_argument.
+bool take_line(Stamp& stamp, std::string_view key, std::string_view value) {
+    if (key == "network")
+        stamp.network = value;
+    else if (key == "fingerprint")
+        stamp.fingerprint = value;
+    else if (key == "host")
+        stamp.host = value;
+    else if (key == "self")
+        stamp.self.name = value;
+    else if (key == "address")
+        stamp.self.addresses.push_back(ip::Address::parse(value));
+    else if (key == "pod-cidr")
+        stamp.self.pod_cidrs.push_back(ip::Cidr::parse(value));
+    else if (key == "tunnel-address")
+        stamp.self.tunnel_addresses.push_back(ip::Address::parse(value));
+    else if (key == "pod-mtu")
+        return std::from_chars(value.data(), value.data() + value.size(), stamp.pod_mtu).ptr ==
+               value.data() + value.size();
+    else if (key == "forwarding-turned-on")
+        stamp.forwarding_turned_on.emplace_back(value);
+    else if (key == "doubted")
+        stamp.doubted = value == "yes";
+    else
+        return false;
+    return true;
+}
+
+std::optional<Stamp> from_text(std::string_view text) {
+    Stamp stamp;
+    while (!text.empty()) {
+        const std::string_view line = text.substr(0, text.find('\n'));
+        if (line == last_line)
+            return stamp.host.empty() ? std::nullopt : std::optional(std::move(stamp));
+        const std::size_t space = line.find(' ');
+        if (space == std::string_view::npos || line.size() == text.size() ||
+            !take_line(stamp, line.substr(0, space), line.substr(space + 1)))
+            return std::nullopt;
+        text.remove_prefix(line.size() + 1);
+    }
+    return std::nullopt;
 }
 
 /// One writer at a time: the mesh's lock is held.
@@ -80,33 +145,15 @@ std::string host_identity() {
 }
 
 std::optional<Stamp> read_stamp(const std::filesystem::path& state_dir) {
-    const std::string text = read_file(state_dir / stamp_name);
-    if (text.empty())
-        return std::nullopt;
     try {
-        const json::Value document = json::parse(text);
-        return Stamp{.network = document.at("network"),
-                     .fingerprint = document.at("fingerprint"),
-                     .host = document.at("host"),
-                     .self = read_self(document.at("self")),
-                     .pod_mtu = document.at("podMtu"),
-                     .forwarding_turned_on = document.at("forwardingTurnedOn"),
-                     .doubted = document.at("doubted")};
-    } catch (const std::exception&) {
+        return from_text(read_file(state_dir / stamp_name));
+    } catch (const std::invalid_argument&) {
         return std::nullopt;
     }
 }
 
 void write_stamp(const std::filesystem::path& state_dir, const Stamp& stamp) {
-    replace(state_dir / stamp_name,
-            json::Value{{"network", stamp.network},
-                        {"fingerprint", stamp.fingerprint},
-                        {"host", stamp.host},
-                        {"self", stamp.self.name.empty() ? json::Value() : to_json(stamp.self)},
-                        {"podMtu", stamp.pod_mtu},
-                        {"forwardingTurnedOn", stamp.forwarding_turned_on},
-                        {"doubted", stamp.doubted}}
-                .dump());
+    replace(state_dir / stamp_name, to_text(stamp));
 }
 
 void remove_stamp(const std::filesystem::path& state_dir) {

@@ -46,7 +46,7 @@ std::optional<std::vector<ip::Cidr>> read_ways(const std::filesystem::path& stat
                                                std::uint64_t seed, std::size_t most);
 
 /// The stamp's file in the state directory.
-inline constexpr const char* stamp_name = "mesh.json";
+inline constexpr const char* stamp_name = "mesh.stamp";
 /// The file of the peers' pod CIDRs.
 inline constexpr const char* ways_name = "mesh.ways";
 /// The file in the state directory by which the host's mesh is locked, see Standing.

@@ -51,10 +51,13 @@ ip::Address from_addr(const nl_addr* address);
 /// clear for each, and tens of megabytes for a mesh of thousands.
 inline constexpr std::size_t message_room = 1024;
 
-/// An empty message of `type` with a family header of `size` bytes.
+/// For one that only asks, with a number, an address or a name: of a mesh there are thousands.
+inline constexpr std::size_t question_room = 128;
+
+/// An empty message of `type` with a family header.
 template <typename Header>
-Message make_message(int type, int flags, const Header& header) {
-    Message message(allocated(nlmsg_alloc_size(message_room)));
+Message make_message(int type, int flags, const Header& header, std::size_t room = message_room) {
+    Message message(allocated(nlmsg_alloc_size(room)));
     allocated(nlmsg_put(message.get(), NL_AUTO_PORT, NL_AUTO_SEQ, type, 0, flags));
     built(nlmsg_append(message.get(), const_cast<Header*>(&header), sizeof header, NLMSG_ALIGNTO));
     return message;

@@ -105,7 +105,7 @@ Request get_route(const ip::Address& address) {
     header.rtm_family = static_cast<unsigned char>(af(address.family()));
     header.rtm_dst_len = static_cast<unsigned char>(address.bits());
     header.rtm_flags = RTM_F_FIB_MATCH;
-    Message message = make_message(RTM_GETROUTE, 0, header);
+    Message message = make_message(RTM_GETROUTE, 0, header, question_room);
     const auto bytes = address.bytes();
     built(nla_put(message.get(), RTA_DST, static_cast<int>(bytes.size()), bytes.data()));
     return {std::move(message), "find the route to " + address.to_string()};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <sys/socket.h>
@@ -199,6 +200,7 @@ void Socket::transact(const std::vector<Request>& requests) {
 
 void Socket::dump(const Request& request, const std::function<void(const Message&)>& each,
                   const std::function<void()>& restart) {
+    const Message message(allocated(nlmsg_alloc_size(dump_buffer))); // each in its turn
     for (;;) {
         const std::uint32_t sequence = sequence_;
         nlmsg_hdr(request.message.get())->nlmsg_flags |= NLM_F_DUMP;
@@ -220,7 +222,7 @@ void Socket::dump(const Request& request, const std::function<void(const Message
                     if (nlmsg_datalen(header) >= static_cast<int>(sizeof result) && result < 0)
                         throw Error(-result, request.purpose);
                 } else {
-                    const Message message(allocated(nlmsg_convert(header)));
+                    std::memcpy(nlmsg_hdr(message.get()), header, header->nlmsg_len);
                     each(message);
                 }
             }

@@ -10,7 +10,7 @@
 //   floor shared N LOCAL ENDPOINT          one ipip device and N routes over it
 //   floor nothing
 //
-// A mesh prints the milliseconds that it took, process start left out.
+// What concerns a mesh prints the milliseconds that it took, process start left out.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -307,6 +307,56 @@ static void make_mesh(unsigned peers, uint32_t local, uint32_t endpoint, int one
     finish(s);
 }
 
+// Whoever wants to know whether all is as it should be has to read this much.
+static void list(int s, unsigned short type, const void* body, size_t size) {
+    static char answer[batch_limit];
+    begin(s, type, NLM_F_DUMP, body, size);
+    if (type == RTM_GETLINK) {
+        put_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+        struct rtattr* info = put(IFLA_LINKINFO, NULL, 0);
+        put_text(IFLA_INFO_KIND, "ipip");
+        close_nest(info);
+    }
+    end();
+    if (send(s, batch, used, 0) != (ssize_t)used)
+        fail("send");
+    used = 0;
+    for (;;) {
+        ssize_t got = recv(s, answer, sizeof answer, 0);
+        if (got < 0)
+            fail("recv");
+        for (struct nlmsghdr* header = (struct nlmsghdr*)answer; NLMSG_OK(header, got);
+             header = NLMSG_NEXT(header, got))
+            if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR)
+                return;
+    }
+}
+
+static void look(unsigned peers) {
+    enum { at_once = 64 }; // whose answers fit the socket's buffer
+    static char answer[batch_limit];
+    const int s = open_socket(0);
+    const struct ifinfomsg links = {0};
+    const struct ifaddrmsg addresses = {.ifa_family = AF_INET};
+    const struct rtmsg routes = {.rtm_family = AF_INET};
+    list(s, RTM_GETLINK, &links, sizeof links);
+    list(s, RTM_GETADDR, &addresses, sizeof addresses);
+    list(s, RTM_GETROUTE, &routes, sizeof routes);
+    const struct rtmsg way = {.rtm_family = AF_INET, .rtm_dst_len = 32, .rtm_flags = RTM_F_FIB_MATCH};
+    for (unsigned i = 0; i < peers; ++i) {
+        begin(s, RTM_GETROUTE, 0, &way, sizeof way);
+        put_u32(RTA_DST, number(inet_addr("172.18.0.0"), i + 1));
+        end();
+        if (i % at_once == at_once - 1 || i == peers - 1) {
+            if (send(s, batch, used, 0) != (ssize_t)used)
+                fail("send");
+            used = 0;
+            while (recv(s, answer, sizeof answer, MSG_DONTWAIT) > 0)
+                ;
+        }
+    }
+}
+
 static void delete_mesh(void) {
     const struct ifinfomsg body = {0};
     const int s = open_socket(0);
@@ -335,9 +385,11 @@ int main(int argc, char** argv) {
         make_mesh((unsigned)atoi(argv[2]), address_of(argv[3]), address_of(argv[4]), *what == 's');
     else if (argc == 2 && strcmp(what, "mesh-delete") == 0)
         delete_mesh();
+    else if (argc == 3 && strcmp(what, "look") == 0)
+        look((unsigned)atoi(argv[2]));
     else if (argc != 2 || strcmp(what, "nothing") != 0)
         return fputs("floor: see the head of floor.c for what it does\n", stderr), 2;
-    if (strncmp(what, "mesh", 4) == 0 || strcmp(what, "shared") == 0)
+    if (strncmp(what, "mesh", 4) == 0 || strcmp(what, "shared") == 0 || strcmp(what, "look") == 0)
         printf("%.2f\n", milliseconds() - start);
     return 0;
 }

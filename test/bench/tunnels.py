@@ -48,6 +48,8 @@ def by_size(host, topology, peers, times):
         time.sleep(SETTLE)
         for what in ["make", "again", "change", "clear"]:
             add(what, run(host, "bench_mesh", what, topology, peers))
+            if what == "again":
+                add("floor look", run(host, "bench_floor", "look", peers))
     return {**{name: sample.median for name, sample in samples.items()}, "memory": memory}
 
 

@@ -229,8 +229,8 @@ TEST_F(StandingTest, NoticesThatTheStampIsFromAnotherLife) {
 
 TEST_F(StandingTest, ABrokenStampIsNoStamp) {
     stand(request(nodes(2)));
-    for (const char* text : {"", "{", "[]", R"({"network": 7})", "\x01\x02"}) {
-        std::FILE* file = std::fopen((folder_ / "state" / "mesh.json").c_str(), "w");
+    for (const char* text : {"", "{", "end\n", "network 7\n", "\x01\x02"}) {
+        std::FILE* file = std::fopen((folder_ / "state" / "mesh.stamp").c_str(), "w");
         ASSERT_NE(file, nullptr);
         std::fputs(text, file);
         std::fclose(file);

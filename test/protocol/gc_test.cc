@@ -176,7 +176,7 @@ TEST_F(Gc, FreesALeaseWithoutALink) {
 TEST_F(Gc, WithNothingValidTakesTheMeshAwayToo) {
     EXPECT_EQ(gc(0).status, 0);
     EXPECT_TRUE(is_unchanged(host.net(), fresh));
-    EXPECT_FALSE(std::filesystem::exists(host.state_dir() / "mesh.json"));
+    EXPECT_FALSE(std::filesystem::exists(host.state_dir() / "mesh.stamp"));
 }
 
 TEST_F(Gc, MayComeTwice) {

@@ -141,7 +141,7 @@ TEST_F(StateDirectory, OfAnotherUserIsRefusedWithTheMend) {
 
 TEST_F(StateDirectory, WithASymbolicLinkInsteadOfAFileIsNotFollowed) {
     host.add(pod, cluster.config());
-    std::vector<std::string> names{"mesh.json.new",
+    std::vector<std::string> names{"mesh.stamp.new",
                                    "mesh.ways.new"}; // what files are while written
     for (const auto& entry : fs::directory_iterator(host.state_dir()))
         names.push_back(entry.path().filename());

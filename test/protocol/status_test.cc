@@ -42,7 +42,7 @@ TEST_F(Status, OfAFreshHostSucceedsAndChangesNothing) {
         EXPECT_EQ(output.err, "");
     }
     EXPECT_TRUE(is_unchanged(host.net(), before));
-    EXPECT_FALSE(std::filesystem::exists(host.state_dir() / "mesh.json"));
+    EXPECT_FALSE(std::filesystem::exists(host.state_dir() / "mesh.stamp"));
 }
 
 TEST_F(Status, OfAHostWithPodsSucceedsAndChangesNothing) {

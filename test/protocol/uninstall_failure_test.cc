@@ -16,7 +16,7 @@ using FailedUninstall = UninstallTest;
 TEST_F(FailedUninstall, NamesThePathAndTheMendAndDoesTheRest) {
     install();
     const auto pin = [] { // a file that something is mounted on cannot be removed
-        for (const char* path : {"/etc/cni/net.d/10-ipip.conflist", "/run/ipip-cni/mesh.json"})
+        for (const char* path : {"/etc/cni/net.d/10-ipip.conflist", "/run/ipip-cni/mesh.stamp"})
             if (::mount(path, path, nullptr, MS_BIND, nullptr) != 0)
                 throw std::runtime_error("cannot mount");
     };
@@ -28,7 +28,7 @@ TEST_F(FailedUninstall, NamesThePathAndTheMendAndDoesTheRest) {
                                 "/etc/cni/net.d/10-ipip.conflist (podnet): cannot remove it "
                                 "(--cni-conf-dir): Device or resource busy; run this again as "
                                 "root, or do it by hand: rm /etc/cni/net.d/10-ipip.conflist\n"),
-                      HasSubstr("rm /run/ipip-cni/mesh.json\n")));
+                      HasSubstr("rm /run/ipip-cni/mesh.stamp\n")));
     EXPECT_THAT(output.out, Not(HasSubstr("10-ipip.conflist")));
     EXPECT_TRUE(is_unchanged(host.net(), before));
     EXPECT_EQ(installation.files().size(), 2U);
@@ -52,7 +52,7 @@ TEST_F(FailedUninstall, OfTheNetworkNamesEachThingThatIsLeftAndWhatRemovesIt) {
                                               "as root, or do it by hand: " +
                                               std::string(by_hand)));
     EXPECT_THAT(output.out,
-                HasSubstr("kept /run/ipip-cni/mesh.json, which the next attempt needs"));
+                HasSubstr("kept /run/ipip-cni/mesh.stamp, which the next attempt needs"));
     EXPECT_EQ(installation.files().size(), 1U) << "what needs no such right has gone";
 
     EXPECT_EQ(installation.uninstall().status, 0);

@@ -34,7 +34,7 @@ TEST_F(UninstallTest, TellsOfEachThingByNameAndOwner) {
              "removed forwarding on eth0 \\(turned on for podnet\\)",
              "removed the nftables table inet ipip-cni",
              "removed the state file /run/ipip-cni/leases-[-0-9a-f]{36}.mdb",
-             "removed the state file /run/ipip-cni/mesh.json",
+             "removed the state file /run/ipip-cni/mesh.stamp",
              "removed the state file /run/ipip-cni/mesh.ways",
              "removed the state file /run/ipip-cni/mesh.lock",
              "removed the directory /run/ipip-cni",
@@ -133,7 +133,7 @@ TEST_F(UninstallTest, LeavesWhatOthersMade) {
 TEST_F(UninstallTest, NamesUnknownFilesInTheStateDirectoryAndLeavesThem) {
     install();
     Installation::put(host.state_dir() / "leases-of-my-own");
-    Installation::put(host.state_dir() / "notes/mesh.json");
+    Installation::put(host.state_dir() / "notes/mesh.stamp");
     const Output output = installation.uninstall();
     EXPECT_EQ(output.status, 0);
     EXPECT_THAT(output.out,
@@ -150,7 +150,7 @@ TEST_F(UninstallTest, TakesWhatTheInstallerLeftHalfWritten) {
     for (const auto& file :
          {installation.conf_dir() / ".10-ipip.conflist.a8Xb01",
           installation.bin_dir() / ".ipip.000000", host.state_dir() / ".nodes.json.ZZZZZZ",
-          host.state_dir() / "nodes.json", host.state_dir() / "mesh.json.new",
+          host.state_dir() / "nodes.json", host.state_dir() / "mesh.stamp.new",
           installation.etc("NetworkManager/conf.d/.ipip-cni.conf.123abc")})
         Installation::put(file);
     EXPECT_EQ(installation.uninstall().status, 0);
@@ -180,7 +180,7 @@ TEST_F(UninstallTest, ClearsTheMeshWithoutItsStamp) {
 
 TEST_F(UninstallTest, DoesNotTakeTheWordOfAnEarlierBootAboutForwarding) {
     install();
-    const auto stamp = host.state_dir() / "mesh.json";
+    const auto stamp = host.state_dir() / "mesh.stamp";
     Json text = Json::parse(installation.files().at(stamp));
     ASSERT_EQ(text.at("forwardingTurnedOn"), Json({"eth0"}));
     text["host"] = "00000000-0000-0000-0000-000000000000 " + text.at("host").get<std::string>();

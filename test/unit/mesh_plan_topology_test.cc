@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+
 // One device to all peers, and the way there and back.
 
 namespace mesh {
@@ -49,6 +52,28 @@ TEST(PlanShared, IsOneDeviceWithTheEndpointAndARouteForEachPodNetwork) {
     }
     for (const Node& peer : {nodes[1], nodes[2]})
         EXPECT_TRUE(host.leads_to(peer.addresses[0], peer.pod_cidrs[0])) << peer.name;
+}
+
+// Those of one scope are compared with each other by the kernel.
+TEST(PlanShared, HasItsRoutesSpreadOverAllScopesThatRoutesMayHave) {
+    for (const unsigned length : {16U, 24U, 26U}) {
+        Wanted wanted = wanted_shared_by(nodes);
+        std::vector<Tunnel::Way>& ways = wanted.tunnels.front().ways;
+        ip::Address network = ip::Address::parse("10.64.0.0");
+        for (int i = 0; i < 1000; ++i) {
+            const ip::Cidr pods(network, length);
+            ways.push_back({pods, nodes[1].addresses[0]});
+            network = pods.last().next().value();
+        }
+        std::map<int, int> routes;
+        for (const Changes::Route& change : plan(wanted, {}).add_routes)
+            if (change.remote)
+                ++routes[change.route.scope];
+        EXPECT_GE(routes.begin()->first, 1) << "0 is that of all other routes";
+        EXPECT_LT(routes.rbegin()->first, 200) << "the rest has a meaning of its own";
+        const auto most = std::ranges::max_element(routes, {}, &std::pair<const int, int>::second);
+        EXPECT_LE(most->second, 1000 / 199 * 4) << "networks of /" << length;
+    }
 }
 
 /// Every peer is heard and reached at each step, and in the end all is as if it had always been so.

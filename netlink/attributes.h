@@ -1,0 +1,97 @@
+#pragma once
+
+#include "ip/address.h"
+#include "netlink/request.h"
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+// How the files of this room read what the kernel answers. Not for other rooms. libnl's objects
+// would do as well, at five times the work: looking at a mesh of thousands would be mostly that.
+
+namespace netlink {
+
+/// The attributes of a message, or those that one of them nests, by their types up to `last`. One
+/// that is missing, or too short for what is asked of it, is zero, empty or none. They live as
+/// long as the message.
+template <int last>
+class Attributes {
+  public:
+    /// Those behind the family header of a message, for instance
+    /// Attributes<IFLA_MAX>::behind<ifinfomsg>.
+    template <typename Header>
+    static Attributes behind(const Message& message) {
+        Attributes result;
+        nlmsg_parse(nlmsg_hdr(message.get()), sizeof(Header), result.table_.data(), last, nullptr);
+        return result;
+    }
+
+    /// Those in a row of them, aligned as the kernel does.
+    static Attributes in(std::span<const std::uint8_t> row) {
+        Attributes result;
+        auto* first =
+            reinterpret_cast<nlattr*>(const_cast<std::uint8_t*>(row.data())); // reads only
+        nla_parse(result.table_.data(), last, first, static_cast<int>(row.size()), nullptr);
+        return result;
+    }
+
+    /// Those that the attribute `type` nests.
+    template <int last_nested>
+    Attributes<last_nested> nested(int type) const {
+        return Attributes<last_nested>::in(bytes(type));
+    }
+
+    std::uint8_t u8(int type) const { return number<std::uint8_t>(type); }
+    std::uint32_t u32(int type) const { return number<std::uint32_t>(type); }
+
+    std::span<const std::uint8_t> bytes(int type) const {
+        const nlattr* attribute = table_[static_cast<std::size_t>(type)];
+        if (attribute == nullptr)
+            return {};
+        return {static_cast<const std::uint8_t*>(nla_data(attribute)),
+                static_cast<std::size_t>(nla_len(attribute))};
+    }
+
+    /// With or without the terminator that some have.
+    std::string text(int type) const {
+        const auto raw = bytes(type);
+        const std::string_view all(reinterpret_cast<const char*>(raw.data()), raw.size());
+        return std::string(all.substr(0, all.find('\0')));
+    }
+
+    std::optional<ip::Address> address(int type) const {
+        const auto raw = bytes(type);
+        if (raw.size() != 4 && raw.size() != 16)
+            return std::nullopt;
+        return ip::Address::from_bytes(raw);
+    }
+
+  private:
+    template <typename Number>
+    Number number(int type) const {
+        Number value = 0;
+        if (const auto raw = bytes(type); raw.size() >= sizeof value)
+            std::memcpy(&value, raw.data(), sizeof value);
+        return value;
+    }
+
+    std::array<nlattr*, static_cast<std::size_t>(last) + 1> table_{};
+};
+
+/// The family header of a message that is long enough for one.
+template <typename Header>
+Header header_of(const Message& message) {
+    Header header{};
+    if (nlmsg_datalen(nlmsg_hdr(message.get())) >= static_cast<int>(sizeof header))
+        std::memcpy(&header, nlmsg_data(nlmsg_hdr(message.get())), sizeof header);
+    return header;
+}
+
+} // namespace netlink
