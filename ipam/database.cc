@@ -1,17 +1,22 @@
 #include "ipam/database.h"
 
+#include "ipam/page_check.h"
+
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csetjmp>
 #include <csignal>
 #include <fcntl.h>
 #include <lmdb.h>
+#include <span>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__clang__) // which has no such word
 /// What a damaged database holds when it faults is lost on purpose, see Database.
 extern "C" const char* __lsan_default_suppressions() {
     return "leak:liblmdb";
@@ -102,8 +107,8 @@ void touch(const MDB_val& value) {
         static_cast<void>(bytes[value.mv_size - 1]);
 }
 
-/// Whether a code is about what the file holds. None of the system's is: memory that is short for
-/// a moment must not cost the leases.
+/// Whether a code is about what the file holds. Of the system's only that of a write to an
+/// impossible place is: memory that is short for a moment must not cost the leases.
 bool is_damage(int code) {
     switch (code) {
     case MDB_INVALID:
@@ -112,6 +117,7 @@ bool is_damage(int code) {
     case MDB_PAGE_NOTFOUND:
     case MDB_CURSOR_FULL: // pages that lead to each other
     case MDB_INCOMPATIBLE:
+    case EINVAL:
         return true;
     default:
         return false;
@@ -164,7 +170,32 @@ void Database::close() {
         ::close(fd);
 }
 
-Database::Database(std::string path, std::size_t capacity) : path_(std::move(path)) {
+void Database::inspect() const {
+    struct stat status {};
+    if (fstat(descriptor(), &status) != 0)
+        fail("look at", errno);
+    const timespec& time = status.st_mtim;
+    std::string version = std::to_string(status.st_size) + ' ' + std::to_string(time.tv_sec) + ' ' +
+                          std::to_string(time.tv_nsec);
+    if (version == inspected_)
+        return;
+    const auto size = static_cast<std::size_t>(status.st_size);
+    void* const map = mmap(nullptr, std::max<std::size_t>(size, 1), PROT_READ, MAP_SHARED,
+                           descriptor(), 0); // LMDB does not say where its own is
+    if (map == MAP_FAILED)                   // NOLINT: the system's own macro
+        fail("map", errno);
+    const int code = guard([&] {
+        const std::span content(static_cast<const std::byte*>(map), size);
+        return holds_together(content, capacity_) ? 0 : MDB_CORRUPTED;
+    });
+    munmap(map, std::max<std::size_t>(size, 1));
+    if (code != 0)
+        fail("read", code);
+    inspected_ = std::move(version);
+}
+
+Database::Database(std::string path, std::size_t capacity)
+    : path_(std::move(path)), capacity_(capacity) {
     static const Faults faults;
     int code = mdb_env_create(&env_);
     if (code == 0)
@@ -211,6 +242,7 @@ Transaction::Lock::~Lock() {
 
 Transaction::Transaction(const Database& database, Mode mode)
     : database_(database), lock_(database, mode) {
+    database_.inspect();
     const int code = database_.guard([&] {
         const int begun =
             mdb_txn_begin(database_.env_, nullptr, mode == Mode::read ? MDB_RDONLY : 0U, &txn_);

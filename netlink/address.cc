@@ -26,8 +26,8 @@ AddressObject to_rtnl(const InterfaceAddress& address) {
 }
 
 InterfaceAddress to_address(const Message& reply) {
-    const auto object = to_object(reply.get());
-    auto* source = allocated(reinterpret_cast<rtnl_addr*>(object.get()));
+    const auto object = to_object(reply.get(), "route/addr");
+    auto* source = reinterpret_cast<rtnl_addr*>(object.get());
     InterfaceAddress address;
     address.link = rtnl_addr_get_ifindex(source);
     address.local = from_addr(rtnl_addr_get_local(source));

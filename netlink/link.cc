@@ -92,16 +92,23 @@ std::string text(const char* value) {
     return value == nullptr ? "" : value;
 }
 
+/// Whether it says where the tunnel leads: libnl has nothing to give where not.
+bool has_data(const Message& reply) {
+    nlattr* info = nlmsg_find_attr(nlmsg_hdr(reply.get()), sizeof(ifinfomsg), IFLA_LINKINFO);
+    return info != nullptr && nla_find(static_cast<const nlattr*>(nla_data(info)), nla_len(info),
+                                       IFLA_INFO_DATA) != nullptr;
+}
+
 Traffic to_traffic(const Message& reply) {
-    const auto object = to_object(reply.get());
-    auto* source = allocated(reinterpret_cast<rtnl_link*>(object.get()));
+    const auto object = to_object(reply.get(), "route/link");
+    auto* source = reinterpret_cast<rtnl_link*>(object.get());
     const auto counter = [&](auto id) { return rtnl_link_get_stat(source, id); };
     const std::string kind = text(rtnl_link_get_type(source));
     return {.index = rtnl_link_get_ifindex(source),
             .kind = kind,
             .alias = text(rtnl_link_get_ifalias(source)),
             .up = (rtnl_link_get_flags(source) & IFF_UP) != 0,
-            .to_all = kind == "ipip" && rtnl_link_ipip_get_remote(source) == 0,
+            .to_all = kind == "ipip" && has_data(reply) && rtnl_link_ipip_get_remote(source) == 0,
             .received_packets = counter(RTNL_LINK_RX_PACKETS),
             .received_bytes = counter(RTNL_LINK_RX_BYTES),
             .sent_packets = counter(RTNL_LINK_TX_PACKETS),
@@ -204,8 +211,8 @@ Request delete_link(const std::string& name) {
 }
 
 Link to_link(const Message& reply) {
-    const auto object = to_object(reply.get());
-    auto* source = allocated(reinterpret_cast<rtnl_link*>(object.get()));
+    const auto object = to_object(reply.get(), "route/link");
+    auto* source = reinterpret_cast<rtnl_link*>(object.get());
     Link link{
         .index = rtnl_link_get_ifindex(source),
         .name = text(rtnl_link_get_name(source)),
@@ -227,7 +234,7 @@ Link to_link(const Message& reply) {
         link.forwarding = setting != 0;
     if (rtnl_link_inet_get_conf(source, IPV4_DEVCONF_RP_FILTER, &setting) == 0)
         link.rp_filter = static_cast<int>(setting);
-    if (link.kind == "ipip") {
+    if (link.kind == "ipip" && has_data(reply)) {
         link.local = from_raw(rtnl_link_ipip_get_local(source));
         if (const std::uint32_t remote = rtnl_link_ipip_get_remote(source); remote != 0)
             link.remote = from_raw(remote);

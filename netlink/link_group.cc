@@ -25,11 +25,10 @@ std::uint32_t find_free_group(Socket& socket, const std::vector<Link>& links) {
     socket.dump(
         {std::move(message), "list the groups of all links"},
         [&](const Message& reply) {
-            const auto* link = static_cast<const ifinfomsg*>(nlmsg_data(nlmsg_hdr(reply.get())));
-            const nlattr* group =
-                nlmsg_find_attr(nlmsg_hdr(reply.get()), sizeof(ifinfomsg), IFLA_GROUP);
-            if (group != nullptr && !own.contains(link->ifi_index))
-                taken.insert(nla_get_u32(group));
+            nlmsghdr* header = nlmsg_hdr(reply.get());
+            const auto group = number_in(nlmsg_find_attr(header, sizeof(ifinfomsg), IFLA_GROUP));
+            if (group && !own.contains(header_of<ifinfomsg>(header).ifi_index))
+                taken.insert(*group);
         },
         [&] { taken.clear(); });
     std::uint32_t group = first_group;

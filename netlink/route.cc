@@ -53,6 +53,19 @@ std::string shown(const Route& route) {
            route.destination.to_string();
 }
 
+/// libnl takes hops that are shorter than themselves for any number of them.
+void require_hops(nlmsghdr* header) {
+    const nlattr* hops = nlmsg_find_attr(header, sizeof(rtmsg), RTA_MULTIPATH);
+    if (hops == nullptr)
+        return;
+    auto* hop = static_cast<rtnexthop*>(nla_data(hops));
+    for (int left = nla_len(hops); left > 0; hop = RTNH_NEXT(hop)) { // NOLINT: the kernel's macro
+        if (left < static_cast<int>(sizeof *hop) || !RTNH_OK(hop, left))
+            refuse("a route's hop that ends too early");
+        left -= static_cast<int>(RTNH_ALIGN(hop->rtnh_len));
+    }
+}
+
 Route read_route(const Message& reply) {
     return to_route(reply).route;
 }
@@ -84,15 +97,20 @@ Request get_route(const ip::Address& address) {
 }
 
 RouteEntry to_route(const Message& reply) {
-    const auto object = to_object(reply.get());
-    auto* source = allocated(reinterpret_cast<rtnl_route*>(object.get()));
+    if (reply)
+        require_hops(nlmsg_hdr(reply.get()));
+    const auto object = to_object(reply.get(), "route/route");
+    auto* source = reinterpret_cast<rtnl_route*>(object.get());
     RouteEntry entry;
-    const auto* header = static_cast<const rtmsg*>(nlmsg_data(nlmsg_hdr(reply.get())));
+    const auto& header = header_of<rtmsg>(nlmsg_hdr(reply.get()));
     nl_addr* destination = rtnl_route_get_dst(source);
     // A default route has a destination of no bytes.
-    if (destination != nullptr && nl_addr_get_len(destination) != 0)
-        entry.route.destination = ip::Cidr(from_addr(destination), header->rtm_dst_len);
-    else if (header->rtm_family == AF_INET6)
+    if (destination != nullptr && nl_addr_get_len(destination) != 0) {
+        const ip::Address address = from_addr(destination);
+        if (header.rtm_dst_len > address.bits())
+            refuse("a prefix of " + std::to_string(header.rtm_dst_len) + " bits");
+        entry.route.destination = ip::Cidr(address, header.rtm_dst_len);
+    } else if (header.rtm_family == AF_INET6)
         entry.route.destination = ip::Cidr::parse("::/0");
     entry.local = rtnl_route_get_type(source) == RTN_LOCAL;
     entry.route.unreachable = rtnl_route_get_type(source) == RTN_UNREACHABLE;
