@@ -1,5 +1,6 @@
 #include "agent/http_stream.h"
 
+#include <algorithm>
 #include <charconv>
 #include <curl/curl.h>
 #include <netinet/in.h>
@@ -132,8 +133,8 @@ class HttpStream::Transfer : public std::streambuf {
                 transfer.status_ = status;
         } else if (line.size() > key.size() &&
                    curl_strnequal(line.data(), key.data(), key.size())) {
-            line.remove_prefix(line.find_first_not_of(' ', key.size()));
-            long seconds = 0;
+            line.remove_prefix(std::min(line.find_first_not_of(' ', key.size()), line.size()));
+            unsigned seconds = 0; // so that none is negative, nor longer than any clock
             if (std::from_chars(line.data(), line.data() + line.size(), seconds).ec == std::errc())
                 transfer.retry_after_ = std::chrono::seconds(seconds);
         }

@@ -16,15 +16,25 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string read_file(const fs::path& path, const std::string& what) {
-    std::ifstream file(path);
-    if (!file)
-        throw KubeConfigError(what + ": " + path.string() + " cannot be read");
-    return {std::istreambuf_iterator<char>(file), {}};
+    try {
+        if (std::ifstream file(path); file)
+            return {std::istreambuf_iterator<char>(file), {}};
+    } catch (const std::ios_base::failure&) { // a directory can be opened, but not read
+    }
+    throw KubeConfigError(what + ": " + path.string() + " cannot be read");
 }
 
 std::string without_blanks(std::string text) {
     std::erase_if(text, [](char c) { return c == '\n' || c == '\r' || c == ' '; });
     return text;
+}
+
+/// What goes into a header, where an end of line would begin another one.
+std::string checked_token(const std::string& text, const std::string& what) {
+    std::string token = without_blanks(text); // YAML's blocks and files end with one
+    if (token.empty() || !std::ranges::all_of(token, [](char c) { return c > ' ' && c < 127; }))
+        throw KubeConfigError(what + " is no token; give one of letters and digits");
+    return token;
 }
 
 std::string decode_base64(const std::string& encoded, const std::string& key) {
@@ -66,8 +76,19 @@ class Reader {
   public:
     explicit Reader(const fs::path& path) : path_(path) {}
 
+    /// What has another shape than a kubeconfig, YAML has no such member of.
     KubeConfig read() {
-        const YAML::Node document = load();
+        try {
+            return read(load());
+        } catch (const YAML::Exception& error) {
+            fail(std::string("is no kubeconfig; it has clusters, users, contexts and a "
+                             "current-context: ") +
+                 error.what());
+        }
+    }
+
+  private:
+    KubeConfig read(const YAML::Node& document) {
         const std::string current = text(document, "current-context");
         if (current.empty())
             fail("current-context is missing; name one of the contexts");
@@ -92,7 +113,6 @@ class Reader {
         return config;
     }
 
-  private:
     YAML::Node load() const {
         try {
             YAML::Node document = YAML::Load(read_file(path_, "--kubeconfig"));
@@ -118,11 +138,16 @@ class Reader {
 
     void read_token(const YAML::Node& user, HttpSettings& http) const {
         if (const std::string token = text(user, "token"); !token.empty()) {
-            http.token = [token] { return token; };
+            http.token = [token = checked_token(token, path_.string() + ": token")] {
+                return token;
+            };
         } else if (const std::string file = text(user, "tokenFile"); !file.empty()) {
             const fs::path whole = path_.parent_path() / file;
-            read_file(whole, path_.string() + ": tokenFile");
-            http.token = [whole] { return without_blanks(read_file(whole, "tokenFile")); };
+            const auto read = [whole](const std::string& what) {
+                return checked_token(read_file(whole, what), what + ": " + whole.string());
+            };
+            read(path_.string() + ": tokenFile");
+            http.token = [read] { return read("tokenFile"); };
         } else if (http.client_certificate.empty()) {
             fail("the user has neither token, tokenFile nor client-certificate; give one (exec and "
                  "auth-provider are not done)");

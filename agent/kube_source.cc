@@ -1,11 +1,9 @@
 #include "agent/kube_source.h"
 
-#include "agent/kube_node.h"
+#include "agent/kube_nodes.h"
 #include "agent/log.h"
 
 #include <algorithm>
-#include <istream>
-#include <map>
 #include <optional>
 #include <random>
 
@@ -20,17 +18,7 @@ constexpr int page = 250;          // objects; of 15 KiB each, a few MiB
 constexpr seconds watch_time{300}; // the server ends it then, and we go on
 constexpr seconds silence{60};
 constexpr seconds longest_wait{30};
-constexpr std::size_t longest_object = 8 << 20; // etcd allows 1.5 MiB
 constexpr std::size_t longest_page = 64 << 20;
-
-/// The server's answer was no success. `gone`: it has forgotten the place that we asked for.
-class Refused : public std::runtime_error {
-  public:
-    Refused(const std::string& what, bool is_gone, std::optional<seconds> wait)
-        : std::runtime_error(what), gone(is_gone), retry_after(wait) {}
-    bool gone;
-    std::optional<seconds> retry_after;
-};
 
 /// Waits longer after each failure, and never all nodes of a cluster at once.
 class Backoff {
@@ -73,13 +61,13 @@ class KubeSource::Follower {
             bool failed = true;
             milliseconds at_least{0};
             try {
-                if (version_.empty())
+                if (nodes_.version().empty())
                     list();
                 watch();
                 failed = false;
             } catch (const Refused& refused) {
                 if (refused.gone)
-                    version_.clear();
+                    nodes_.forget_version();
                 report(refused.what());
                 at_least = std::min(refused.retry_after.value_or(seconds(0)), longest_wait);
             } catch (const std::exception& error) { // the connection, or what came over it
@@ -125,101 +113,36 @@ class KubeSource::Follower {
     /// All pages, and only then the delivery.
     void list() {
         ++counters_.lists;
-        std::map<std::string, Candidate> found;
-        std::string version;
+        nodes_.begin_list();
         std::string next;
         do {
             const auto answer =
                 get("limit=" + std::to_string(page) + (next.empty() ? "" : "&continue=" + next),
                     silence, longest_page);
-            const json::Value rest =
-                json::parse_elements(answer->body(), "items", [&](const json::Value& object) {
-                    note(found, json::Field(object));
-                });
-            const json::Field metadata = json::Field(rest).require("metadata", "a NodeList has it");
-            version = metadata.require("resourceVersion", "a NodeList has it").string();
-            const auto more = metadata.find("continue");
-            next = more ? more->string() : std::string();
+            next = nodes_.read_page(answer->body());
         } while (!next.empty());
-        nodes_ = std::move(found);
-        version_ = version;
         log_info("Kubernetes: " + std::to_string(nodes_.size()) + " Nodes listed");
-        deliver();
+        deliver_(nodes_.roster());
     }
 
     void watch() {
         ++counters_.watches;
         const auto answer =
             get("watch=1&allowWatchBookmarks=true&timeoutSeconds=" +
-                    std::to_string(watch_time.count()) + "&resourceVersion=" + version_,
+                    std::to_string(watch_time.count()) + "&resourceVersion=" + nodes_.version(),
                 silence + watch_time);
-        while (const auto line = read_line(answer->body()))
-            handle(json::parse(*line));
-    }
-
-    /// One event; none at the end of the stream.
-    static std::optional<std::string> read_line(std::istream& stream) {
-        std::string line;
-        for (int c = stream.get(); c != std::istream::traits_type::eof(); c = stream.get()) {
-            if (c == '\n')
-                return line;
-            line += static_cast<char>(c);
-            if (line.size() > longest_object)
-                throw json::SyntaxError("an event of more than 8 MiB, beginning with " +
-                                        shown(line));
+        while (const auto event = nodes_.read_event(answer->body())) {
+            counters_.events += event->of_a_node ? 1 : 0;
+            if (event->is_news)
+                deliver_(nodes_.roster());
         }
-        if (!line.empty())
-            throw json::SyntaxError("the connection broke off inside of an event");
-        return std::nullopt;
-    }
-
-    void handle(const json::Value& event) {
-        const json::Field field(event);
-        const std::string& type = field.require("type", "an event has one").string();
-        const json::Field object = field.require("object", "an event has one");
-        if (type == "ERROR") {
-            const auto code = object.find("code");
-            throw Refused("the watch ended: " + object.shown(), code && code->value() == 410,
-                          std::nullopt);
-        }
-        const json::Field metadata = object.require("metadata", "an object has it");
-        version_ = metadata.require("resourceVersion", "an object has it").string();
-        if (type == "BOOKMARK")
-            return;
-        ++counters_.events;
-        bool changed = false;
-        if (type == "DELETED")
-            changed = nodes_.erase(metadata.require("name", "a Node has one").string()) > 0;
-        else
-            changed = note(nodes_, object);
-        if (changed)
-            deliver();
-    }
-
-    /// Returns whether it changes anything for us: a heartbeat does not.
-    static bool note(std::map<std::string, Candidate>& nodes, const json::Field& object) {
-        Candidate candidate = read_kube_node(object);
-        const auto known = nodes.find(candidate.name);
-        if (known != nodes.end() && known->second == candidate)
-            return false;
-        const std::string name = candidate.name;
-        nodes.insert_or_assign(name, std::move(candidate));
-        return true;
-    }
-
-    void deliver() {
-        Roster roster;
-        for (const auto& [name, candidate] : nodes_)
-            roster.push_back(candidate);
-        deliver_(std::move(roster));
     }
 
     const KubeConfig& config_;
     KubeCounters& counters_;
     std::shared_ptr<Interrupt> interrupt_;
     Deliver deliver_;
-    std::map<std::string, Candidate> nodes_;
-    std::string version_; ///< the place to go on from; empty: all is to be listed
+    KubeNodes nodes_;
 };
 
 KubeSource::KubeSource(KubeConfig config, std::shared_ptr<KubeCounters> counters)

@@ -223,6 +223,13 @@ std::optional<Result> read_previous(const json::Field& config, const std::string
 
 json::Value merge(const json::Value& previous, json::Value own) {
     json::Value document = previous;
+    if (!own.contains("ips")) { // versions with room for one address a family: the first stays
+        for (const auto& [key, value] : own.items())
+            if (!document.contains(key) || document.at(key).is_null())
+                document[key] = value;
+        document["cniVersion"] = own.at("cniVersion");
+        return document;
+    }
     const std::size_t before =
         previous.contains("interfaces") ? previous.at("interfaces").size() : 0;
     for (json::Value& entry : own.at("ips"))
@@ -231,7 +238,7 @@ json::Value merge(const json::Value& previous, json::Value own) {
     for (const char* key : {"interfaces", "ips", "routes"})
         for (json::Value& entry : own[key])
             document[key].push_back(std::move(entry));
-    if (!own.at("dns").empty() || !document.contains("dns"))
+    if (!own.at("dns").empty() || !document.contains("dns") || document.at("dns").is_null())
         document["dns"] = own.at("dns");
     document["cniVersion"] = own.at("cniVersion");
     return document;

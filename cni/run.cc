@@ -90,7 +90,10 @@ void require_verb(Verb verb, const std::string& version) {
 }
 
 void write_result(Plugin& plugin, const Call& call, int output) {
-    if (write_all(output, plugin.add(call).dump(4) + '\n'))
+    // Paths and what stands in files go into it, and may be no UTF-8.
+    if (write_all(output,
+                  plugin.add(call).dump(4, ' ', false, json::Value::error_handler_t::replace) +
+                      '\n'))
         return;
     // Nobody learned of what was made, so nobody would use it.
     const std::error_code cause(errno, std::generic_category());

@@ -1,17 +1,22 @@
 #include "ipam/database.h"
 
+#include "ipam/page_check.h"
+
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csetjmp>
 #include <csignal>
 #include <fcntl.h>
 #include <lmdb.h>
+#include <span>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__clang__) // which has no such word
 /// What a damaged database holds when it faults is lost on purpose, see Database.
 extern "C" const char* __lsan_default_suppressions() {
     return "leak:liblmdb";
@@ -20,6 +25,10 @@ extern "C" const char* __lsan_default_suppressions() {
 
 namespace ipam {
 namespace {
+
+// The time of the last change that a file has which nobody else has written to since: of access,
+// and of change.
+constexpr std::array<timespec, 2> signature{timespec{0, UTIME_OMIT}, timespec{94, 0}};
 
 constexpr const char* damage_mend =
     "the leases in it are lost: stop the containers of this host that have an address from it, "
@@ -102,8 +111,8 @@ void touch(const MDB_val& value) {
         static_cast<void>(bytes[value.mv_size - 1]);
 }
 
-/// Whether a code is about what the file holds. None of the system's is: memory that is short for
-/// a moment must not cost the leases.
+/// Whether a code is about what the file holds. Of the system's only that of a write to an
+/// impossible place is: memory that is short for a moment must not cost the leases.
 bool is_damage(int code) {
     switch (code) {
     case MDB_INVALID:
@@ -112,6 +121,7 @@ bool is_damage(int code) {
     case MDB_PAGE_NOTFOUND:
     case MDB_CURSOR_FULL: // pages that lead to each other
     case MDB_INCOMPATIBLE:
+    case EINVAL:
         return true;
     default:
         return false;
@@ -164,7 +174,34 @@ void Database::close() {
         ::close(fd);
 }
 
-Database::Database(std::string path, std::size_t capacity) : path_(std::move(path)) {
+void Database::sign() const {
+    futimens(descriptor(), signature.data()); // unsigned, it is inspected anew
+}
+
+void Database::inspect() const {
+    struct stat status {};
+    if (fstat(descriptor(), &status) != 0)
+        fail("look at", errno);
+    const timespec& signed_at = signature.back();
+    if (status.st_mtim.tv_sec == signed_at.tv_sec && status.st_mtim.tv_nsec == signed_at.tv_nsec)
+        return;
+    const auto size = static_cast<std::size_t>(status.st_size);
+    void* const map = mmap(nullptr, std::max<std::size_t>(size, 1), PROT_READ, MAP_SHARED,
+                           descriptor(), 0); // LMDB does not say where its own is
+    if (map == MAP_FAILED)                   // NOLINT: the system's own macro
+        fail("map", errno);
+    const int code = guard([&] {
+        const std::span content(static_cast<const std::byte*>(map), size);
+        return holds_together(content, capacity_) ? 0 : MDB_CORRUPTED;
+    });
+    munmap(map, std::max<std::size_t>(size, 1));
+    if (code != 0)
+        fail("read", code);
+    sign();
+}
+
+Database::Database(std::string path, std::size_t capacity)
+    : path_(std::move(path)), capacity_(capacity) {
     static const Faults faults;
     int code = mdb_env_create(&env_);
     if (code == 0)
@@ -211,6 +248,7 @@ Transaction::Lock::~Lock() {
 
 Transaction::Transaction(const Database& database, Mode mode)
     : database_(database), lock_(database, mode) {
+    database_.inspect();
     const int code = database_.guard([&] {
         const int begun =
             mdb_txn_begin(database_.env_, nullptr, mode == Mode::read ? MDB_RDONLY : 0U, &txn_);
@@ -269,6 +307,7 @@ void Transaction::commit() {
     MDB_txn* const ended = std::exchange(txn_, nullptr);
     if (const int code = database_.guard([&] { return mdb_txn_commit(ended); }); code != 0)
         database_.fail("write", code);
+    database_.sign();
 }
 
 Cursor::Cursor(const Transaction& transaction) : database_(transaction.database_) {

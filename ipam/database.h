@@ -27,8 +27,11 @@ namespace ipam {
 /// writes pages that no snapshot uses and then, with a single write inside one page, the root.
 /// A process that dies between two instructions therefore leaves the last transaction or this one.
 ///
-/// Damage: LMDB follows what it finds in its pages, into memory that is not there. The fault, and
-/// what LMDB itself notices, becomes DamagedStore; from then on the database is no longer touched.
+/// Damage: LMDB believes what it finds in its pages, and follows it into memory that is not there
+/// or writes over what is. So a transaction begins by looking whether they hold together, where
+/// somebody else than this class has written to the file. That they do not, what LMDB itself
+/// notices, and a fault for all that, becomes DamagedStore; from then on the database is no longer
+/// touched.
 ///
 /// Nothing is synced to the disk: what a crash of the machine may damage belongs to a boot that
 /// is over, and is not read again.
@@ -57,8 +60,13 @@ class Database {
     [[noreturn]] void fail(const std::string& tried, int code) const;
     int descriptor() const;
     void close();
+    /// Sets the time of the file's last change to one that nobody else's change has. REQUIRES, as
+    /// inspect(): nobody writes meanwhile.
+    void sign() const;
+    void inspect() const;
 
     std::string path_;
+    std::size_t capacity_;
     std::uint64_t inode_ = 0;
     MDB_env* env_ = nullptr;
     mutable bool faulted_ = false; ///< inside of LMDB, in the middle of something

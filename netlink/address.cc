@@ -27,8 +27,9 @@ AddressObject to_rtnl(const InterfaceAddress& address) {
 }
 
 InterfaceAddress to_address(const Message& reply) {
-    const auto header = header_of<ifaddrmsg>(reply);
-    const auto attributes = Attributes<IFA_MAX>::behind<ifaddrmsg>(reply);
+    nlmsghdr* const message = expect(reply, RTM_NEWADDR);
+    const auto& header = header_of<ifaddrmsg>(message);
+    const auto attributes = Attributes<IFA_MAX>::behind<ifaddrmsg>(message);
     // For IPv6 the local address is in IFA_ADDRESS unless there is a peer, which is there then.
     const auto address = attributes.address(IFA_ADDRESS);
     const auto local = attributes.address(IFA_LOCAL);

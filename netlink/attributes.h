@@ -1,7 +1,7 @@
 #pragma once
 
 #include "ip/address.h"
-#include "netlink/request.h"
+#include "netlink/message.h"
 
 #include <array>
 #include <cstdint>
@@ -11,7 +11,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 
 // How the files of this room read what the kernel answers. Not for other rooms. libnl's objects
 // would do as well, at five times the work: looking at a mesh of thousands would be mostly that.
@@ -27,9 +26,9 @@ class Attributes {
     /// Those behind the family header of a message, for instance
     /// Attributes<IFLA_MAX>::behind<ifinfomsg>.
     template <typename Header>
-    static Attributes behind(const Message& message) {
+    static Attributes behind(nlmsghdr* message) {
         Attributes result;
-        nlmsg_parse(nlmsg_hdr(message.get()), sizeof(Header), result.table_.data(), last, nullptr);
+        nlmsg_parse(message, sizeof(Header), result.table_.data(), last, nullptr);
         return result;
     }
 
@@ -52,19 +51,14 @@ class Attributes {
     std::uint32_t u32(int type) const { return number<std::uint32_t>(type); }
 
     std::span<const std::uint8_t> bytes(int type) const {
-        const nlattr* attribute = table_[static_cast<std::size_t>(type)];
+        const nlattr* attribute = at(type);
         if (attribute == nullptr)
             return {};
         return {static_cast<const std::uint8_t*>(nla_data(attribute)),
                 static_cast<std::size_t>(nla_len(attribute))};
     }
 
-    /// With or without the terminator that some have.
-    std::string text(int type) const {
-        const auto raw = bytes(type);
-        const std::string_view all(reinterpret_cast<const char*>(raw.data()), raw.size());
-        return std::string(all.substr(0, all.find('\0')));
-    }
+    std::string text(int type) const { return std::string(text_in(at(type))); }
 
     std::optional<ip::Address> address(int type) const {
         const auto raw = bytes(type);
@@ -74,6 +68,8 @@ class Attributes {
     }
 
   private:
+    const nlattr* at(int type) const { return table_[static_cast<std::size_t>(type)]; }
+
     template <typename Number>
     Number number(int type) const {
         Number value = 0;
@@ -84,14 +80,5 @@ class Attributes {
 
     std::array<nlattr*, static_cast<std::size_t>(last) + 1> table_{};
 };
-
-/// The family header of a message that is long enough for one.
-template <typename Header>
-Header header_of(const Message& message) {
-    Header header{};
-    if (nlmsg_datalen(nlmsg_hdr(message.get())) >= static_cast<int>(sizeof header))
-        std::memcpy(&header, nlmsg_data(nlmsg_hdr(message.get())), sizeof header);
-    return header;
-}
 
 } // namespace netlink

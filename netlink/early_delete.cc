@@ -1,5 +1,6 @@
 #include "netlink/early_delete.h"
 
+#include "netlink/datagram.h"
 #include "netlink/error.h"
 #include "netlink/fd.h"
 #include "netlink/message.h"
@@ -109,10 +110,12 @@ Request delete_by_index(int index, const std::string& name) {
 /// What the kernel says of the deletion: an errno, 0 for done; none where it is of something else.
 std::optional<int> verdict(nlmsghdr* header, int index) {
     if (header->nlmsg_type == NLMSG_ERROR)
-        return -static_cast<const nlmsgerr*>(nlmsg_data(header))->error;
-    const auto* link = static_cast<const ifinfomsg*>(nlmsg_data(header));
-    const bool gone = header->nlmsg_type == RTM_DELLINK && link->ifi_index == index &&
-                      link->ifi_family == AF_UNSPEC; // else it has only left a bridge
+        return -header_of<nlmsgerr>(header).error;
+    if (header->nlmsg_type != RTM_DELLINK)
+        return std::nullopt;
+    const auto& link = header_of<ifinfomsg>(header);
+    const bool gone =
+        link.ifi_index == index && link.ifi_family == AF_UNSPEC; // else it has only left a bridge
     return gone ? std::optional(0) : std::nullopt;
 }
 
@@ -120,8 +123,8 @@ std::optional<int> verdict(nlmsghdr* header, int index) {
 std::optional<int> hear(const Fd& socket, int index) {
     alignas(nlmsghdr) std::array<char, 32768> buffer; // NOLINT: read into before it is read from
     while (is_ready(socket)) {
-        auto left = static_cast<int>(
-            ::recv(socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT)); // -1: of no message
+        auto left = static_cast<int>(receive_from_kernel(socket.get(), buffer.data(), buffer.size(),
+                                                         MSG_DONTWAIT)); // -1: of no message
         for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); nlmsg_ok(header, left);
              header = nlmsg_next(header, &left))
             if (const auto found = verdict(header, index))

@@ -89,7 +89,8 @@ Request of_kind(const std::string& kind, Message message) {
     return request;
 }
 
-/// A setting of net.ipv4.conf.NAME: the kernel tells all of them as an array that begins with number 1.
+/// A setting of net.ipv4.conf.NAME: the kernel tells all of them as an array that begins with
+/// number 1.
 std::uint32_t ipv4_setting(std::span<const std::uint8_t> settings, int number) {
     std::uint32_t value = 0;
     const std::size_t place = static_cast<std::size_t>(number - 1) * sizeof value;
@@ -101,8 +102,9 @@ std::uint32_t ipv4_setting(std::span<const std::uint8_t> settings, int number) {
 using LinkAttributes = Attributes<IFLA_MAX>;
 
 Traffic to_traffic(const Message& reply) {
-    const auto header = header_of<ifinfomsg>(reply);
-    const auto link = LinkAttributes::behind<ifinfomsg>(reply);
+    nlmsghdr* const message = expect(reply, RTM_NEWLINK);
+    const auto& header = header_of<ifinfomsg>(message);
+    const auto link = LinkAttributes::behind<ifinfomsg>(message);
     const auto info = link.nested<IFLA_INFO_MAX>(IFLA_LINKINFO);
     const auto tunnel = info.nested<IFLA_IPTUN_MAX>(IFLA_INFO_DATA);
     rtnl_link_stats64 counters{}; // grows from kernel to kernel
@@ -212,8 +214,9 @@ Request delete_link(const std::string& name) {
 }
 
 Link to_link(const Message& reply) {
-    const auto header = header_of<ifinfomsg>(reply);
-    const auto attributes = LinkAttributes::behind<ifinfomsg>(reply);
+    nlmsghdr* const message = expect(reply, RTM_NEWLINK);
+    const auto& header = header_of<ifinfomsg>(message);
+    const auto attributes = LinkAttributes::behind<ifinfomsg>(message);
     const auto info = attributes.nested<IFLA_INFO_MAX>(IFLA_LINKINFO);
     const auto settings = attributes.nested<AF_MAX>(IFLA_AF_SPEC)
                               .nested<IFLA_INET_MAX>(AF_INET)

@@ -12,8 +12,9 @@ namespace netlink {
 
 namespace {
 
-/// One that nobody is in: to look for it, all links of the host would have to be listed, which takes
-/// a tenth of what their deletion does. Chance finds another's with one in four thousand million.
+/// One that nobody is in: to look for it, all links of the host would have to be listed, which
+/// takes a tenth of what their deletion does. Chance finds another's with one in four thousand
+/// million.
 std::uint32_t choose_group() {
     std::uint32_t group = 0; // everyone's, ip-link(8)
     while (group == 0)

@@ -1,5 +1,10 @@
 #include "netlink/message.h"
 
+#include <cerrno>
+#include <cstring>
+#include <netlink/attr.h>
+#include <netlink/errno.h>
+
 namespace netlink {
 
 void MessageDeleter::operator()(nl_msg* message) const {
@@ -22,21 +27,53 @@ Addr to_addr(const ip::Cidr& cidr) {
 }
 
 ip::Address from_addr(const nl_addr* address) {
+    const std::size_t size = address == nullptr ? 0 : nl_addr_get_len(address);
+    if (size != 4 && size != 16)
+        refuse("an address of " + std::to_string(size) + " bytes");
     const auto* bytes = static_cast<const std::uint8_t*>(nl_addr_get_binary_addr(address));
-    return ip::Address::from_bytes({bytes, nl_addr_get_len(address)});
+    return ip::Address::from_bytes({bytes, size});
 }
 
-Owned<nl_object, nl_object_put> to_object(nl_msg* message) {
+void refuse(const std::string& why) {
+    throw Error(EPROTO, "understand the kernel", why);
+}
+
+nlmsghdr* expect(const Message& reply, int type) {
+    if (!reply || nlmsg_hdr(reply.get())->nlmsg_type != type)
+        refuse("another message than one of type " + std::to_string(type));
+    return nlmsg_hdr(reply.get());
+}
+
+Owned<nl_object, nl_object_put> to_object(nl_msg* message, std::string_view type) {
+    if (message == nullptr)
+        refuse("no " + std::string(type) + " where one was asked for");
     nlmsg_set_proto(message, NETLINK_ROUTE);
     Owned<nl_object, nl_object_put> result;
-    nl_msg_parse(
+    const int parsed = nl_msg_parse(
         message,
         [](nl_object* object, void* slot) {
             nl_object_get(object);
             static_cast<Owned<nl_object, nl_object_put>*>(slot)->reset(object);
         },
         &result);
+    if (parsed == -NLE_NOMEM)
+        throw std::bad_alloc();
+    if (!result || nl_object_get_type(result.get()) != type)
+        refuse("a message that is no " + std::string(type));
     return result;
+}
+
+std::string_view text_in(const nlattr* attribute) {
+    if (attribute == nullptr)
+        return {};
+    const auto* text = static_cast<const char*>(nla_data(attribute));
+    return {text, ::strnlen(text, static_cast<std::size_t>(nla_len(attribute)))};
+}
+
+std::optional<std::uint32_t> number_in(const nlattr* attribute) {
+    if (attribute == nullptr || nla_len(attribute) < static_cast<int>(sizeof(std::uint32_t)))
+        return std::nullopt;
+    return nla_get_u32(attribute);
 }
 
 } // namespace netlink

@@ -8,7 +8,9 @@
 #include <netlink/msg.h>
 #include <netlink/object.h>
 #include <new>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -45,6 +47,7 @@ using Addr = Owned<nl_addr, nl_addr_put>;
 
 Addr to_addr(const ip::Address& address);
 Addr to_addr(const ip::Cidr& cidr);
+/// Throws Error where that is none of IP.
 ip::Address from_addr(const nl_addr* address);
 
 /// Room for the longest message that describes one object. libnl's own choice, a page, is memory to
@@ -63,8 +66,30 @@ Message make_message(int type, int flags, const Header& header, std::size_t room
     return message;
 }
 
-/// The libnl object in a message of NETLINK_ROUTE; null for one that libnl does not know.
-Owned<nl_object, nl_object_put> to_object(nl_msg* message);
+/// The message is none that the kernel would send. Throws Error.
+[[noreturn]] void refuse(const std::string& why);
+
+/// The message that the kernel answered with. Throws Error where there is none, or one of another
+/// type.
+nlmsghdr* expect(const Message& reply, int type);
+
+/// The libnl object in a message of NETLINK_ROUTE, which must be of libnl's `type`, such as
+/// "route/link": it is cast to what the name says. Throws Error.
+Owned<nl_object, nl_object_put> to_object(nl_msg* message, std::string_view type);
+
+/// What a message begins with. Throws Error where it is too short for that.
+template <typename Header>
+const Header& header_of(nlmsghdr* message) {
+    if (!nlmsg_valid_hdr(message, sizeof(Header)))
+        refuse("a message that ends too early");
+    return *static_cast<const Header*>(nlmsg_data(message));
+}
+
+/// The text of an attribute, whether or not it has an end; empty where there is no attribute.
+std::string_view text_in(const nlattr* attribute);
+
+/// The number in an attribute; none where there is no attribute, or not enough of it.
+std::optional<std::uint32_t> number_in(const nlattr* attribute);
 
 /// What `read` makes of each message of a dump and `keep` accepts.
 template <typename T, typename Keep>

@@ -1,5 +1,6 @@
 #include "netlink/monitor.h"
 
+#include "netlink/datagram.h"
 #include "netlink/error.h"
 #include "netlink/message.h"
 
@@ -42,14 +43,13 @@ bool is_pods(std::string_view name) {
 }
 
 std::string_view name_of(nlmsghdr* header) {
-    nlattr* name = nlmsg_find_attr(header, sizeof(ifinfomsg), IFLA_IFNAME);
-    return name == nullptr ? std::string_view() : nla_get_string(name);
+    return text_in(nlmsg_find_attr(header, sizeof(ifinfomsg), IFLA_IFNAME));
 }
 
 /// The device that the setting is of; negative for those of all and of new ones.
 int netconf_link(nlmsghdr* header) {
-    nlattr* index = nlmsg_find_attr(header, sizeof(netconfmsg), NETCONFA_IFINDEX);
-    return index == nullptr ? 0 : static_cast<int>(nla_get_u32(index));
+    const auto index = number_in(nlmsg_find_attr(header, sizeof(netconfmsg), NETCONFA_IFINDEX));
+    return static_cast<int>(index.value_or(0));
 }
 
 /// The kernel names a socket that binds to no certain port by its process; libnl numbers several of
@@ -92,7 +92,7 @@ Monitor::News Monitor::take() {
 void Monitor::read(int fd, bool (Monitor::*concerns)(nlmsghdr*), News& news) {
     alignas(nlmsghdr) std::array<char, 65536> buffer; // NOLINT: read into before it is read from
     for (;;) {
-        const ssize_t size = ::recv(fd, buffer.data(), buffer.size(), 0);
+        const ssize_t size = receive_from_kernel(fd, buffer.data(), buffer.size(), 0);
         if (size < 0 && errno == ENOBUFS) { // it had more to say than we could hear
             find_links();
             news.any = true;
@@ -119,7 +119,7 @@ bool Monitor::concerns_mesh(nlmsghdr* header) {
     switch (header->nlmsg_type) {
     case RTM_NEWLINK:
     case RTM_DELLINK: {
-        const int index = static_cast<const ifinfomsg*>(nlmsg_data(header))->ifi_index;
+        const int index = header_of<ifinfomsg>(header).ifi_index;
         if (is_pods(name_of(header)))
             return false;
         if (header->nlmsg_type == RTM_NEWLINK)
@@ -130,10 +130,10 @@ bool Monitor::concerns_mesh(nlmsghdr* header) {
     }
     case RTM_NEWROUTE:
     case RTM_DELROUTE: {
-        const auto* route = static_cast<const rtmsg*>(nlmsg_data(header));
+        const auto& route = header_of<rtmsg>(header);
         // A pod's route goes in silence with its link: one that is deleted aloud was another's
         // deed.
-        const bool pods_came = route->rtm_dst_len == 32 && route->rtm_type != RTN_LOCAL &&
+        const bool pods_came = route.rtm_dst_len == 32 && route.rtm_type != RTN_LOCAL &&
                                header->nlmsg_type == RTM_NEWROUTE;
         return !pods_came;
     }

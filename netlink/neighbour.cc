@@ -32,8 +32,8 @@ Request get_neighbour(int link, const ip::Address& address) {
 }
 
 Neighbour to_neighbour(const Message& reply) {
-    const auto object = to_object(reply.get());
-    auto* source = allocated(reinterpret_cast<rtnl_neigh*>(object.get()));
+    const auto object = to_object(reply.get(), "route/neigh");
+    auto* source = reinterpret_cast<rtnl_neigh*>(object.get());
     Neighbour neighbour{.mac = {},
                         .permanent = (rtnl_neigh_get_state(source) & NUD_PERMANENT) != 0};
     if (nl_addr* mac = rtnl_neigh_get_lladdr(source);

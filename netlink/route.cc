@@ -112,8 +112,9 @@ Request get_route(const ip::Address& address) {
 }
 
 RouteEntry to_route(const Message& reply) {
-    const auto header = header_of<rtmsg>(reply);
-    const auto attributes = RouteAttributes::behind<rtmsg>(reply);
+    nlmsghdr* const message = expect(reply, RTM_NEWROUTE);
+    const auto& header = header_of<rtmsg>(message);
+    const auto attributes = RouteAttributes::behind<rtmsg>(message);
     const auto metrics = attributes.nested<RTAX_MAX>(RTA_METRICS);
     RouteEntry entry{.route = {.destination = destination_of(header, attributes),
                                .source = attributes.address(RTA_PREFSRC),

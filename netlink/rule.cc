@@ -26,8 +26,8 @@ RuleObject rule_from(const ip::Address& source) {
 }
 
 std::optional<Rule> to_own_rule(const Message& reply) {
-    const auto object = to_object(reply.get());
-    auto* source = allocated(reinterpret_cast<rtnl_rule*>(object.get()));
+    const auto object = to_object(reply.get(), "route/rule");
+    auto* source = reinterpret_cast<rtnl_rule*>(object.get());
     std::uint8_t protocol = 0;
     nl_addr* address = rtnl_rule_get_src(source);
     if (rtnl_rule_get_protocol(source, &protocol) != 0 || protocol != own_protocol ||

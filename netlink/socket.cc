@@ -1,5 +1,6 @@
 #include "netlink/socket.h"
 
+#include "netlink/datagram.h"
 #include "netlink/message.h"
 
 #include <algorithm>
@@ -25,24 +26,37 @@ void enable(int fd, int option) {
     ::setsockopt(fd, SOL_NETLINK, option, &on, sizeof on);
 }
 
-Error error_of(const nlmsghdr* header, const std::string& purpose) {
-    const auto* report = static_cast<const nlmsgerr*>(nlmsg_data(header));
-    std::string reason;
-    if (header->nlmsg_flags & NLM_F_ACK_TLVS) {
-        // Behind the header of the request or, uncapped, behind the whole of it.
-        std::size_t skip = sizeof *report;
-        if (!(header->nlmsg_flags & NLM_F_CAPPED))
-            skip += report->msg.nlmsg_len - sizeof report->msg;
-        skip = NLMSG_ALIGN(skip);
-        const auto length = static_cast<std::size_t>(nlmsg_datalen(header));
-        if (skip < length) {
-            auto* first = reinterpret_cast<nlattr*>(static_cast<char*>(nlmsg_data(header)) + skip);
-            if (const nlattr* text =
-                    nla_find(first, static_cast<int>(length - skip), NLMSGERR_ATTR_MSG))
-                reason = nla_get_string(text);
-        }
-    }
-    return {-report->error, purpose, reason};
+/// The kernel's sentence, where it said one: behind the header of the request or, uncapped, behind
+/// the whole of it.
+std::string_view sentence_of(const nlmsghdr* header, const nlmsgerr& report) {
+    if (!(header->nlmsg_flags & NLM_F_ACK_TLVS))
+        return {};
+    std::size_t skip = sizeof report;
+    if (!(header->nlmsg_flags & NLM_F_CAPPED) && report.msg.nlmsg_len > sizeof report.msg)
+        skip += report.msg.nlmsg_len - sizeof report.msg;
+    skip = NLMSG_ALIGN(skip);
+    const auto length = static_cast<std::size_t>(nlmsg_datalen(header));
+    if (skip >= length)
+        return {};
+    auto* first = reinterpret_cast<nlattr*>(static_cast<char*>(nlmsg_data(header)) + skip);
+    return text_in(nla_find(first, static_cast<int>(length - skip), NLMSGERR_ATTR_MSG));
+}
+
+/// An errno, 0 for none, of how the kernel has it: negative.
+int number_of(int result) {
+    constexpr int most = 4095; // MAX_ERRNO, include/linux/err.h
+    if (result > 0 || result < -most)
+        refuse("the error " + std::to_string(result));
+    return -result;
+}
+
+/// None where it says that all went well.
+std::optional<Error> error_of(nlmsghdr* header, const std::string& purpose) {
+    const auto& report = header_of<nlmsgerr>(header);
+    const int number = number_of(report.error);
+    if (number == 0)
+        return std::nullopt;
+    return Error(number, purpose, std::string(sentence_of(header, report)));
 }
 
 } // namespace
@@ -106,8 +120,8 @@ void Socket::send(const Request* requests, std::size_t count, Kind kind) {
 
 bool Socket::receive(bool wait, const std::string& purpose) {
     for (;;) {
-        const ssize_t size =
-            ::recv(fd_.get(), buffer_.get(), dump_buffer, (wait ? 0 : MSG_DONTWAIT) | MSG_TRUNC);
+        const ssize_t size = receive_from_kernel(fd_.get(), buffer_.get(), dump_buffer,
+                                                 (wait ? 0 : MSG_DONTWAIT) | MSG_TRUNC);
         if (size < 0 && errno == EINTR)
             continue;
         if (size < 0 && errno == EAGAIN)
@@ -144,10 +158,10 @@ std::vector<Socket::Answer> Socket::exchange_chunk(const Request* requests, std:
                 answer.reply.reset(allocated(nlmsg_convert(header)));
                 continue;
             }
-            if (static_cast<const nlmsgerr*>(nlmsg_data(header))->error != 0) {
+            if (auto error = error_of(header, requests[at].purpose)) {
                 failed = true;
                 if (!answer.error)
-                    answer.error = error_of(header, requests[at].purpose);
+                    answer.error = std::move(error);
             }
             acknowledged = acknowledged || (at == count - 1 && !batch);
         }
@@ -214,13 +228,16 @@ void Socket::dump(const Request& request, const std::function<void(const Message
                 if (header->nlmsg_seq != sequence)
                     continue;
                 interrupted = interrupted || (header->nlmsg_flags & NLM_F_DUMP_INTR);
-                if (header->nlmsg_type == NLMSG_ERROR)
-                    throw error_of(header, request.purpose);
-                if (header->nlmsg_type == NLMSG_DONE) {
+                if (header->nlmsg_type == NLMSG_ERROR) {
+                    if (const auto error = error_of(header, request.purpose))
+                        throw *error;
+                } else if (header->nlmsg_type == NLMSG_DONE) {
                     done = true;
-                    const int result = *static_cast<const int*>(nlmsg_data(header));
-                    if (nlmsg_datalen(header) >= static_cast<int>(sizeof result) && result < 0)
-                        throw Error(-result, request.purpose);
+                    int result = 0;
+                    if (nlmsg_datalen(header) >= static_cast<int>(sizeof result))
+                        result = *static_cast<const int*>(nlmsg_data(header));
+                    if (const int number = number_of(result); number != 0)
+                        throw Error(number, request.purpose);
                 } else {
                     std::memcpy(nlmsg_hdr(message.get()), header, header->nlmsg_len);
                     each(message);

@@ -115,15 +115,24 @@ std::vector<std::string> find_unknown(const json::Field& document) {
     return unknown;
 }
 
+/// None where that cannot be done.
+std::optional<std::string> read_file(const std::filesystem::path& path) {
+    try {
+        if (std::ifstream file(path); file)
+            return std::string{std::istreambuf_iterator<char>(file), {}};
+    } catch (const std::ios_base::failure&) { // a directory can be opened, but not read
+    }
+    return std::nullopt;
+}
+
 /// The nodes that the agent left for us.
 mesh::Cluster::Listing read_nodes_file(const std::filesystem::path& path,
                                        std::optional<std::string> self) {
-    std::ifstream file(path);
-    if (!file)
+    const auto text = read_file(path);
+    if (!text)
         throw json::FieldError("nodesFile: " + path.string() + " cannot be read; see who may");
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
     try {
-        const json::Value content = json::parse(text);
+        const json::Value content = json::parse(*text);
         const json::Field root(content);
         if (const auto name = root.find("self"); name && !self)
             self = name->string();

@@ -10,7 +10,7 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 
 readonly steps=(style dev release faults ipip kubernetes demo runtimes bench manifests supply clang tidy fuzz)
 readonly further_steps=(image)
-readonly fuzz_seconds=10 # for each target
+readonly fuzz_seconds=8 # for each target
 
 say() {
     printf '\n== %s (%d:%02d)\n' "$1" $((SECONDS / 60)) $((SECONDS % 60))

@@ -108,6 +108,22 @@ TEST_F(KubeConfigFile, ThatIsNoneIsRefused) {
     EXPECT_THAT(refusal("{}"), HasSubstr("current-context is missing"));
     EXPECT_THAT(refusal("current-context: x"), HasSubstr("contexts has no \"x\""));
     EXPECT_THROW(read_kubeconfig(folder_ / "absent"), KubeConfigError);
+    EXPECT_THROW(read_kubeconfig(folder_), KubeConfigError);
+    EXPECT_THAT(refusal("{current-context: x, contexts: [x]}"), HasSubstr("is no kubeconfig"));
+}
+
+TEST_F(KubeConfigFile, WithADirectoryForAFileIsRefused) {
+    const std::string server = "server: 'https://192.0.2.1:6443'";
+    EXPECT_THAT(refused(server + ", certificate-authority: .", "token: abc"),
+                HasSubstr("certificate-authority: "));
+    EXPECT_THAT(refused(server, "tokenFile: ."), HasSubstr("tokenFile: "));
+}
+
+TEST_F(KubeConfigFile, HasATokenThatStaysInItsLine) {
+    EXPECT_EQ(read(good, R"(token: "abc\n")").http.token(), "abc");
+    EXPECT_THAT(refused(good, R"(token: "a\tb")"), HasSubstr("token is no token"));
+    write("token", "a\tb");
+    EXPECT_THAT(refused(good, "tokenFile: token"), HasSubstr("is no token"));
 }
 
 TEST(InCluster, IsRefusedOutsideOfOne) {

@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/netfilter.h>
@@ -17,6 +18,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <netinet/in.h>
 #include <set>
+#include <sstream>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -319,6 +321,52 @@ TEST_F(SocketTest, ATransactionThatFailsHasNoEffectAndTheSocketWorksOn) {
     EXPECT_EQ(tables_in(host_), (std::vector<std::string>{"one", "two"}));
     EXPECT_EQ(netfilter.find(table(NFT_MSG_GETTABLE, 0, "three")), nullptr);
     EXPECT_NE(netfilter.find(table(NFT_MSG_GETTABLE, 0, "two")), nullptr);
+}
+
+/// What the socket of whichever other process would get from the kernel, from another port of the
+/// namespace: a pod with CAP_NET_ADMIN can do that to the plugin's socket in there.
+void pretend_to_be_the_kernel(const nlmsgerr& answer, std::uint32_t sequence) {
+    struct {
+        nlmsghdr header;
+        nlmsgerr body;
+    } const message{{sizeof message, NLMSG_ERROR, 0, sequence, 0}, answer};
+    const Fd stranger(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+    std::ifstream sockets("/proc/thread-self/net/netlink");
+    std::string line;
+    std::getline(sockets, line); // the headings: sk Eth Pid ...
+    int sent = 0;
+    while (std::getline(sockets, line)) {
+        std::istringstream words(line);
+        std::string kernel_address;
+        int protocol = 0;
+        sockaddr_nl to{};
+        to.nl_family = AF_NETLINK;
+        words >> kernel_address >> protocol >> to.nl_pid;
+        if (protocol != NETLINK_ROUTE || to.nl_pid == 0)
+            continue;
+        scene::checked(::sendto(stranger.get(), &message, sizeof message, 0,
+                                reinterpret_cast<const sockaddr*>(&to), sizeof to),
+                       "send to a netlink socket");
+        ++sent;
+    }
+    EXPECT_EQ(sent, 1);
+}
+
+TEST_F(SocketTest, HearsNobodyWhoPretendsToBeTheKernel) {
+    socket_.find(get_link("lo")); // its request number 0, with which it gets a port
+    pretend_to_be_the_kernel({-EPERM, {}}, 1);
+    EXPECT_EQ(to_link(socket_.find(get_link("lo"))).index, 1);
+    pretend_to_be_the_kernel({0, {}}, 2);
+    EXPECT_EQ(to_link(socket_.find(get_link("lo"))).index, 1);
+    pretend_to_be_the_kernel({-EPERM, {}}, 3);
+    EXPECT_EQ(dump_addresses(socket_, ip::Family::v4).size(), 1U);
+}
+
+TEST_F(SocketTest, TakesNoMessageForAnotherKind) {
+    const Message link = socket_.find(get_link("lo"));
+    EXPECT_THROW(to_route(link), Error);
+    EXPECT_THROW(to_link(nullptr), Error);
+    EXPECT_THROW(to_link(make_message(RTM_NEWLINK, 0, std::uint16_t{0})), Error);
 }
 
 TEST_F(SocketTest, SaysWhenTheProtocolIsUnknown) {

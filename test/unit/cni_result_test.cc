@@ -206,5 +206,21 @@ TEST(PreviousResult, StaysInFrontOfWhatIsAdded) {
         "dns": {"domain": "example.org"}})"));
 }
 
+TEST(PreviousResult, IsMergedWhereThereIsRoomForOneAddressAFamily) {
+    const auto previous = json::parse(R"({
+        "ip4": {"ip": "10.1.0.5/24"}, "ip6": null, "dns": {"domain": "example.org"}})");
+    EXPECT_EQ(merge(previous, to_json(dual_stack(), "0.2.0")), json::parse(R"({
+        "cniVersion": "0.2.0",
+        "ip4": {"ip": "10.1.0.5/24"},
+        "ip6": {"ip": "fd00:10::b/128", "gateway": "fd00:10::a",
+                "routes": [{"dst": "::/0", "gw": "fd00:10::a"}]},
+        "dns": {"domain": "example.org"}})"));
+}
+
+TEST(PreviousResult, ThatHasNullForADnsGetsAnEmptyOne) {
+    const auto previous = json::parse(R"({"interfaces": null, "ips": null, "dns": null})");
+    EXPECT_EQ(merge(previous, to_json(single_stack(), "1.0.0")), to_json(single_stack(), "1.0.0"));
+}
+
 } // namespace
 } // namespace cni

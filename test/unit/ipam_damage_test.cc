@@ -11,6 +11,7 @@ namespace {
 using testing::AnyOf;
 
 constexpr int many = 200; // leases: pages that lead to pages
+constexpr std::size_t page_size = 4096;
 
 class DamagedLeases : public LeaseStore {
   protected:
@@ -97,6 +98,58 @@ TEST_F(DamagedLeases, NeverCrashWhoReadsThem) {
         complained += complaints();
     }
     EXPECT_GT(complained, 0);
+}
+
+// LMDB believes what stands in a page, and wrote behind the memory of its copy.
+TEST_F(DamagedLeases, AreFoundBeforeLmdbWritesOverOtherMemory) {
+    struct Field {
+        const char* name;
+        std::size_t place; ///< in each page
+    };
+    for (const auto& [name, place] : std::initializer_list<Field>{
+             {"number", 0}, {"flags", 10}, {"lower end", 12}, {"upper end", 14}, {"node", 16}}) {
+        int found = 0;
+        for (std::size_t page = 2 * page_size; page < whole_.size(); page += page_size) {
+            std::string content = whole_;
+            content[page + place] = static_cast<char>(content[page + place] ^ 0x41);
+            become(content);
+            const int complained = complaints();
+            EXPECT_THAT(complained, AnyOf(0, 7)) << name << " of page " << page / page_size;
+            found += complained / 7;
+        }
+        EXPECT_GT(found, 0) << name;
+    }
+}
+
+// The two pages at the beginning, of which the newer counts.
+TEST_F(DamagedLeases, AreFoundInTheHeaders) {
+    for (std::size_t place = 16; place < 152; ++place) {
+        std::string content = whole_;
+        for (const std::size_t page : {std::size_t{0}, page_size})
+            content[page + place] = static_cast<char>(content[page + place] ^ 0x41);
+        become(content);
+        complaints();
+    }
+}
+
+TEST_F(DamagedLeases, AreTakenForNoneWhateverHappenedToThem) {
+    std::minstd_rand random(94);
+    Store leases = store();
+    for (int step = 0; step < 3000; ++step) {
+        const Owner who = owner(static_cast<int>(random() % 400), random() % 4 ? "pods" : "others");
+        if (random() % 2 == 0)
+            leases.allocate(who, {.sets = {set("10.0.0.0/16"), set("fd00::/64")}});
+        else
+            leases.release(who);
+    }
+    EXPECT_FALSE(leases.leases("pods").empty());
+    const Database database(root_ / "large");
+    for (int size = 100; size < 40'000; size += 3'000) { // values with pages of their own
+        Transaction transaction(database, Transaction::Mode::write);
+        transaction.put("v", std::string(static_cast<std::size_t>(size), 'v'));
+        transaction.commit();
+    }
+    EXPECT_EQ(Transaction(database, Transaction::Mode::read).get("v")->size(), 39'100U);
 }
 
 class RebuiltLeases : public DamagedLeases {

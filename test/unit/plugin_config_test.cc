@@ -268,6 +268,16 @@ TEST(NodesFile, ThatIsNotThereYetIsWorthAnotherTry) {
                                          HasSubstr("see that ipipd runs")));
 }
 
+TEST(NodesFile, ThatIsADirectoryIsNamed) {
+    const auto document = configuration(R"({"nodes": null, "nodesFile": "/"})");
+    try {
+        read_document(document).cluster.listing();
+        ADD_FAILURE() << "no error";
+    } catch (const json::FieldError& error) {
+        EXPECT_THAT(error.what(), StartsWith("nodesFile: / cannot be read"));
+    }
+}
+
 TEST(NodesFile, IsNamedByWhatIsWrongInIt) {
     for (const auto& [text, wrong] :
          {std::pair("[", "is not JSON: "), std::pair("[]", "the document: []"),
