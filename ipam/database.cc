@@ -26,10 +26,6 @@ extern "C" const char* __lsan_default_suppressions() {
 namespace ipam {
 namespace {
 
-// The time of the last change that a file has which nobody else has written to since: of access,
-// and of change.
-constexpr std::array<timespec, 2> signature{timespec{0, UTIME_OMIT}, timespec{94, 0}};
-
 constexpr const char* damage_mend =
     "the leases in it are lost: stop the containers of this host that have an address from it, "
     "remove the file, start them again";
@@ -74,6 +70,18 @@ std::string_view text(const MDB_val& value) {
 std::uint64_t inode_of(const char* path) {
     struct stat status {};
     return ::stat(path, &status) == 0 ? status.st_ino : 0;
+}
+
+/// The fraction of a second that the time of a file's last change has when nobody else has changed
+/// the file since: any write gives it another, but once in a thousand million times.
+long signature_of(const struct stat& status) {
+    constexpr std::uint64_t odd = 0x9e3779b97f4a7c15; // splits what is alike far apart
+    std::uint64_t mixed = 0;
+    for (const auto number :
+         {static_cast<std::uint64_t>(status.st_ino), static_cast<std::uint64_t>(status.st_size),
+          static_cast<std::uint64_t>(status.st_mtim.tv_sec)})
+        mixed = ((mixed ^ number) * odd) ^ (mixed >> 29);
+    return static_cast<long>((mixed >> 8) % 1'000'000'000);
 }
 
 /// Where a fault inside of LMDB leads to; null outside of it.
@@ -174,16 +182,11 @@ void Database::close() {
         ::close(fd);
 }
 
-void Database::sign() const {
-    futimens(descriptor(), signature.data()); // unsigned, it is inspected anew
-}
-
 void Database::inspect() const {
     struct stat status {};
     if (fstat(descriptor(), &status) != 0)
         fail("look at", errno);
-    const timespec& signed_at = signature.back();
-    if (status.st_mtim.tv_sec == signed_at.tv_sec && status.st_mtim.tv_nsec == signed_at.tv_nsec)
+    if (status.st_mtim.tv_nsec == signature_of(status))
         return;
     const auto size = static_cast<std::size_t>(status.st_size);
     void* const map = mmap(nullptr, std::max<std::size_t>(size, 1), PROT_READ, MAP_SHARED,
@@ -198,6 +201,15 @@ void Database::inspect() const {
     if (code != 0)
         fail("read", code);
     sign();
+}
+
+void Database::sign() const {
+    struct stat status {};
+    if (fstat(descriptor(), &status) != 0)
+        return; // then it is inspected once more
+    const std::array<timespec, 2> times{
+        {{0, UTIME_OMIT}, {status.st_mtim.tv_sec, signature_of(status)}}};
+    futimens(descriptor(), times.data());
 }
 
 Database::Database(std::string path, std::size_t capacity)
