@@ -17,6 +17,7 @@
 #include <string_view>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utility>
 
 namespace netlink {
 
@@ -44,6 +45,12 @@ bool is_pods(std::string_view name) {
 std::string_view name_of(nlmsghdr* header) {
     nlattr* name = nlmsg_find_attr(header, sizeof(ifinfomsg), IFLA_IFNAME);
     return name == nullptr ? std::string_view() : nla_get_string(name);
+}
+
+/// Whether it tells that a device was up and is so no more; of a new device all flags are new.
+bool went_down(const ifinfomsg* link) {
+    return link->ifi_change != ~0U && (link->ifi_change & IFF_UP) != 0 &&
+           (link->ifi_flags & IFF_UP) == 0;
 }
 
 /// The device that the setting is of; negative for those of all and of new ones.
@@ -86,6 +93,11 @@ Monitor::News Monitor::take() {
     News news;
     read(route_.get(), &Monitor::concerns_mesh, news);
     read(nftables_.get(), &Monitor::any, news);
+    // A link is taken down as it is deleted too; then the kernel forgets its number at once.
+    for (const int index : std::exchange(downed_, {})) {
+        std::array<char, IF_NAMESIZE> name{};
+        news.any = news.any || ::if_indextoname(static_cast<unsigned>(index), name.data());
+    }
     return news;
 }
 
@@ -119,9 +131,13 @@ bool Monitor::concerns_mesh(nlmsghdr* header) {
     switch (header->nlmsg_type) {
     case RTM_NEWLINK:
     case RTM_DELLINK: {
-        const int index = static_cast<const ifinfomsg*>(nlmsg_data(header))->ifi_index;
-        if (is_pods(name_of(header)))
+        const auto* link = static_cast<const ifinfomsg*>(nlmsg_data(header));
+        const int index = link->ifi_index;
+        if (is_pods(name_of(header))) {
+            if (header->nlmsg_type == RTM_NEWLINK && went_down(link))
+                downed_.insert(index);
             return false;
+        }
         if (header->nlmsg_type == RTM_NEWLINK)
             links_.insert(index);
         else
