@@ -2,7 +2,6 @@
 
 #include <fstream>
 #include <iterator>
-#include <sys/mount.h>
 #include <system_error>
 
 namespace scene {
@@ -32,13 +31,13 @@ ManagedHost::ManagedHost(const Host& host, fs::path etc)
 
 void ManagedHost::configure(const std::string& path, const std::string& text) const {
     std::ofstream(etc_ / path) << text;
-    fs::permissions(etc_ / path, path.ends_with(".nmconnection") ? fs::perms(0600)
-                                                                 : fs::perms(0644));
+    fs::permissions(etc_ / path,
+                    path.ends_with(".nmconnection") ? fs::perms(0600) : fs::perms(0644));
 }
 
 /// REQUIRES: the host's own /run is there already.
 void ManagedHost::enter() const {
-    checked(::mount("sysfs", "/sys", "sysfs", 0, nullptr), "mount /sys");
+    checked(::mount("sysfs", "/sys", "sysfs", sys_flags_, nullptr), "mount /sys");
     for (const char* folder :
          {"systemd/network", "NetworkManager/conf.d", "NetworkManager/system-connections"})
         bind(etc_ / folder, fs::path("/etc") / folder);

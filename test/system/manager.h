@@ -3,6 +3,7 @@
 #include "test/system/agent.h"
 
 #include <gmock/gmock.h>
+#include <sys/mount.h>
 
 // The network managers of a distribution, as it runs them, on a host with our network.
 
@@ -18,6 +19,9 @@ class ManagedHost {
     /// Writes a file, its folders included: "systemd/network/10-all.network".
     void configure(const std::string& path, const std::string& text) const;
 
+    /// As in a container: without a udev, where programs take devices as they are.
+    void do_without_udev() { sys_flags_ = MS_RDONLY; }
+
     std::unique_ptr<Process> start(const Words& words) const;
     Output run(const std::string& line) const;
     /// What all of them wrote.
@@ -29,10 +33,12 @@ class ManagedHost {
     const Host& host_;
     std::filesystem::path etc_;
     std::filesystem::path log_;
+    unsigned long sys_flags_ = 0; ///< of mount(2)
 };
 
 /// Two hosts with agents' meshes and a pod on each. A manager runs on the first, where it has a
-/// foreign device to manage too, `canary` with an address: what is done to that shows that it works.
+/// foreign device to manage too, `canary` with an address: what is done to that shows that it
+/// works.
 class BesideAManager : public ::testing::Test {
   protected:
     static constexpr const char* tunnel = "ipip-ac10057f";
