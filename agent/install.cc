@@ -24,10 +24,16 @@ Name=ipip-* veth???????????
 [Link]
 Unmanaged=yes
 )";
+// A section for each way: other networks' files may set unmanaged-devices anew, without us; and
+// against it nothing of a lower rank has a say, udev's rules among them.
 constexpr const char* network_manager_drop_in =
     R"(# Written by ipipd: the pod network's devices are its own.
 [keyfile]
 unmanaged-devices+=interface-name:ipip-*;interface-name:veth???????????
+
+[device-ipip-cni]
+match-device=interface-name:ipip-*;interface-name:veth???????????
+managed=0
 )";
 
 } // namespace

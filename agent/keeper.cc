@@ -8,6 +8,7 @@
 #include "netlink/link.h"
 #include "plugin/recover.h"
 #include "pods/audit.h"
+#include "pods/mend.h"
 
 #include <algorithm>
 #include <utility>
@@ -26,7 +27,7 @@ constexpr milliseconds longest_backoff{30'000};
 
 /// What was repaired, in a word, for the metrics.
 std::string kind_of(const std::string& line) {
-    for (const char* kind : {"tunnel", "address", "nftables", "forwarding", "route"})
+    for (const char* kind : {"tunnel", "address", "nftables", "forwarding", "route", "link"})
         if (line.find(kind) != line.npos)
             return kind;
     return "other";
@@ -311,22 +312,28 @@ void Keeper::repair(const std::vector<std::string>& wrongs) {
     });
     for (const std::string& line : changes)
         log_warning("repaired: " + line);
-    if (const auto opponent = opponents_.note_repair(wrongs, Clock::now())) {
-        log_error("our repairs are undone again and again (" + wrongs.front() + "), by " +
-                  *opponent +
-                  "; make it leave our devices alone. The next repair comes in half a minute");
-        backoff_ = longest_backoff;
-        due_ = Clock::now() + longest_backoff;
-    }
+    break_off_fight(wrongs);
+}
+
+/// Waits, where these repairs are some of too many.
+void Keeper::break_off_fight(const std::vector<std::string>& repairs) {
+    const auto opponent = opponents_.note_repair(repairs, Clock::now());
+    if (!opponent)
+        return;
+    log_error("our repairs are undone again and again (" + repairs.front() + "), by " + *opponent +
+              "; make it leave our devices alone. The next repair comes in half a minute");
+    backoff_ = longest_backoff;
+    due_ = Clock::now() + longest_backoff;
 }
 
 /// What the mesh's loss took from pods that run, and what pods that are gone left behind.
 void Keeper::audit() {
     ipam::Store store(state_dir_);
-    std::vector<std::string> restored;
-    if (pods::lacks_routes(store, route_, settings_.network, own_.tunnel_addresses)) {
+    const pods::Mended all_pods{settings_.network, own_.tunnel_addresses};
+    pods::Mending mending;
+    if (pods::need_mending(store, route_, all_pods)) {
         const auto no_adds = mesh::shut(state_dir_);
-        restored = pods::restore_routes(store, route_, settings_.network, own_.tunnel_addresses);
+        mending = pods::mend(store, route_, all_pods);
     }
     const auto abandoned = pods::abandoned(store, route_, settings_.network);
     for (const ipam::Lease& lease : abandoned)
@@ -334,14 +341,19 @@ void Keeper::audit() {
     const std::uint64_t used = store.leases(settings_.network).size();
     const std::uint64_t all = pod_addresses(own_);
     health_.change([&](Condition& condition) {
-        if (!restored.empty())
-            condition.repairs["route"] += restored.size();
+        for (const std::string& line : mending.done)
+            ++condition.repairs[kind_of(line)];
         condition.freed += abandoned.size();
         condition.addresses_used = used;
         condition.addresses_free = all - std::min(all, used);
     });
-    for (const std::string& line : restored)
+    for (const std::string& line : mending.done)
         log_warning("repaired: " + line);
+    for (const std::string& line : mending.in_the_way)
+        if (std::ranges::find(in_pods_way_, line) == in_pods_way_.end())
+            log_error(line);
+    in_pods_way_ = std::move(mending.in_the_way);
+    break_off_fight(mending.done);
     for (const auto& [address, owner, since] : abandoned)
         log_warning("freed " + address.to_string() + ", leased to interface " + owner.interface +
                     " of container " + owner.container + ", whose link is gone");

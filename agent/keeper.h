@@ -53,6 +53,7 @@ class Keeper {
     std::string publish() const;
     void make();
     void repair(const std::vector<std::string>& wrongs);
+    void break_off_fight(const std::vector<std::string>& repairs);
     void audit();
     void install();
     void fail(const std::string& why);
@@ -69,6 +70,7 @@ class Keeper {
     std::optional<Candidate> self_;
     std::map<std::string, std::string> problems_; ///< said already, by node
     std::vector<std::string> rivals_;             ///< said already
+    std::vector<std::string> in_pods_way_;        ///< said already
     netlink::Socket route_;
     bool changed_ = false; ///< the nodes, since the mesh was made
     Opponents opponents_;

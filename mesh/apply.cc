@@ -58,16 +58,49 @@ void must_succeed_unless_gone(std::size_t number, const netlink::Socket::Answer&
         must_succeed(number, answer);
 }
 
+/// Why the kernel says that a device exists which is none of this namespace's tunnels.
+std::string describe_taken(const netlink::TunnelDevice& device) {
+    return "a device named " + device.name +
+           " that this network did not make stands in the way, or a tunnel from " +
+           device.local.to_string() + " to " +
+           (device.remote ? device.remote->to_string() : "all") +
+           " was moved to another network namespace; remove or rename it (ip link show " +
+           device.name + ", ip netns)";
+}
+
+/// What was asked for and could be made. `obstacles` gets the others.
+std::vector<const netlink::TunnelDevice*>
+make_devices(netlink::Socket& route, const std::vector<netlink::TunnelDevice>& devices,
+             std::vector<Conflict::InTheWay>& obstacles) {
+    std::vector<const netlink::TunnelDevice*> made;
+    Pipeline pipeline(route, [&](std::size_t number, const netlink::Socket::Answer& answer) {
+        const netlink::TunnelDevice& device = devices[number];
+        const int error = answer.error ? answer.error->number() : 0;
+        if (error == EOPNOTSUPP)
+            throw NoTunnels();
+        if (error == EEXIST && !device.remote)
+            throw Conflict(describe_taken(device));
+        if (error == EEXIST) {
+            obstacles.push_back(
+                {.remote = *device.remote, .what = describe_taken(device), .pod_cidr = {}});
+            return;
+        }
+        must_succeed(number, answer);
+        made.push_back(&device);
+    });
+    for (const netlink::TunnelDevice& device : devices)
+        pipeline.add(netlink::make_tunnel(device));
+    pipeline.flush();
+    return made;
+}
+
 /// Makes the new devices and returns the index of every device that a change can name.
 Indices make_devices(netlink::Socket& route, const Changes& changes, const Observed& observed) {
     Indices indices{{"", 0}, {"lo", loopback_index}}; // an unreachable route has no device
     for (const netlink::Link& link : observed.tunnels)
         indices.emplace(link.name, link.index);
-    Pipeline pipeline(route, [&](std::size_t, const netlink::Socket::Answer& answer) {
-        if (answer.error && answer.error->number() == EOPNOTSUPP)
-            throw NoTunnels();
-        if (answer.error)
-            throw *answer.error;
+    Pipeline pipeline(route, [&](std::size_t number, const netlink::Socket::Answer& answer) {
+        must_succeed(number, answer);
         if (answer.reply) {
             const netlink::Link link = netlink::to_link(answer.reply);
             indices.insert_or_assign(link.name, link.index);
@@ -78,13 +111,17 @@ Indices make_devices(netlink::Socket& route, const Changes& changes, const Obser
         request.may_fail = true; // gone by itself
         pipeline.add(std::move(request));
     }
-    for (const netlink::TunnelDevice& device : changes.make) {
-        pipeline.add(netlink::make_tunnel(device));
+    pipeline.flush();
+    std::vector<Conflict::InTheWay> obstacles;
+    // What has such a name and was not made now is not to be changed either.
+    for (const netlink::TunnelDevice* device : make_devices(route, changes.make, obstacles)) {
         // An ipip device carries no IPv6: what such an address would send only counts as errors.
-        pipeline.add(netlink::without_ipv6_address(device.name));
-        pipeline.add(netlink::get_link(device.name));
+        pipeline.add(netlink::without_ipv6_address(device->name));
+        pipeline.add(netlink::get_link(device->name));
     }
     pipeline.flush();
+    if (!obstacles.empty())
+        throw Conflict(std::move(obstacles));
     return indices;
 }
 

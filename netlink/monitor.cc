@@ -2,8 +2,11 @@
 
 #include "netlink/datagram.h"
 #include "netlink/error.h"
+#include "netlink/link.h"
 #include "netlink/message.h"
+#include "netlink/socket.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <initializer_list>
@@ -18,6 +21,8 @@
 #include <string_view>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 namespace netlink {
 
@@ -44,6 +49,24 @@ bool is_pods(std::string_view name) {
 
 std::string_view name_of(nlmsghdr* header) {
     return text_in(nlmsg_find_attr(header, sizeof(ifinfomsg), IFLA_IFNAME));
+}
+
+/// Whether it tells that a device was up and is so no more; of a new device all flags are new.
+bool went_down(const ifinfomsg& link) {
+    return link.ifi_change != ~0U && (link.ifi_change & IFF_UP) != 0 &&
+           (link.ifi_flags & IFF_UP) == 0;
+}
+
+/// A link is taken down as it is deleted too: then the kernel does not answer before it is gone.
+bool any_is_down(const std::set<int>& links) {
+    std::vector<Request> requests;
+    requests.reserve(links.size());
+    for (const int link : links)
+        requests.push_back(get_link(link));
+    Socket socket;
+    return std::ranges::any_of(socket.exchange(requests), [](const Socket::Answer& answer) {
+        return !answer.error && !to_link(answer.reply).up;
+    });
 }
 
 /// The device that the setting is of; negative for those of all and of new ones.
@@ -86,6 +109,8 @@ Monitor::News Monitor::take() {
     News news;
     read(route_.get(), &Monitor::concerns_mesh, news);
     read(nftables_.get(), &Monitor::any, news);
+    if (!downed_.empty() && any_is_down(std::exchange(downed_, {})))
+        news.any = true;
     return news;
 }
 
@@ -119,9 +144,13 @@ bool Monitor::concerns_mesh(nlmsghdr* header) {
     switch (header->nlmsg_type) {
     case RTM_NEWLINK:
     case RTM_DELLINK: {
-        const int index = header_of<ifinfomsg>(header).ifi_index;
-        if (is_pods(name_of(header)))
+        const auto& link = header_of<ifinfomsg>(header);
+        const int index = link.ifi_index;
+        if (is_pods(name_of(header))) {
+            if (header->nlmsg_type == RTM_NEWLINK && went_down(link))
+                downed_.insert(index);
             return false;
+        }
         if (header->nlmsg_type == RTM_NEWLINK)
             links_.insert(index);
         else

@@ -10,7 +10,8 @@ namespace netlink {
 
 /// Hears what is changed in the calling thread's network namespace, by whomever: links, IPv4
 /// addresses and routes, forwarding, and nftables. What is a pod's business alone, that its link
-/// comes or goes and its host route comes, is not told, so that a pod wakes nobody up.
+/// comes or goes and its host route comes, is not told, so that a pod wakes nobody up; that its
+/// link is down and stays is.
 ///
 /// It says that something changed, and not what: whoever hears it looks for himself, and so
 /// misses nothing when the kernel had more to say than the socket could hold.
@@ -40,7 +41,8 @@ class Monitor {
 
     Fd route_;
     Fd nftables_;
-    std::set<int> links_; ///< the indices of all devices but pods'
+    std::set<int> links_;  ///< the indices of all devices but pods'
+    std::set<int> downed_; ///< those of pods' that someone has just taken down, or is deleting
 };
 
 } // namespace netlink

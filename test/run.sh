@@ -58,10 +58,11 @@ tidy() {
 
 ipip() {
     say 'ipip: tunnel and system tests on a kernel with ipip'
-    test/install.sh iproute2 nftables iputils-ping kmod strace binutils
-    test/build.sh release ipip ipip-ipam ipipctl ipipd tunnel_test system_test
+    test/install.sh iproute2 nftables iputils-ping kmod strace binutils systemd udev dbus network-manager
+    test/build.sh release ipip ipip-ipam ipipctl ipipd tunnel_test system_test managers_test
     test/with-ipip.sh build/release/bin/tunnel_test
     test/with-ipip.sh build/release/bin/system_test
+    test/with-ipip.sh build/release/bin/managers_test
 }
 
 kubernetes() {

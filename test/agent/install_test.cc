@@ -78,7 +78,7 @@ TEST_F(Install, TellsNetworkManagersOnlyWhereTheyAre) {
     fs::create_directories(folder_ / "etc/systemd/network");
     EXPECT_THAT(
         Installation(options_).complete(),
-        Contains("installed " + (folder_ / "etc/systemd/network/10-ipip-cni.network").string()));
+        Contains("installed " + (folder_ / "etc/systemd/network/00-ipip-cni.network").string()));
     EXPECT_FALSE(fs::exists(folder_ / "etc/NetworkManager"));
 }
 

@@ -81,16 +81,52 @@ TEST_F(ConflictTest, AnotherNetworksMeshIsUnharmed) {
 TEST_F(ConflictTest, ADeviceOfAnotherKindThatHasTheNameStays) {
     host_.ip("link add ipip-ac10057f type bridge\n");
     const Json before = scene::find(host_.state().at("links"), "ifname", "ipip-ac10057f");
-    try {
-        reconcile(nodes(3));
-        ADD_FAILURE() << "no error";
-    } catch (const std::exception& error) {
-        EXPECT_THAT(error.what(), HasSubstr("ipip-ac10057f"));
-    }
+    EXPECT_THAT(conflict(nodes(3)), HasSubstr("a device named ipip-ac10057f that this network did "
+                                              "not make stands in the way"));
     EXPECT_EQ(scene::find(host_.state().at("links"), "ifname", "ipip-ac10057f"), before);
     host_.ip("link delete ipip-ac10057f\n");
     reconcile(nodes(3));
     EXPECT_EQ(shown_mesh(host_), expected_mesh(nodes(3)));
+}
+
+TEST_F(ConflictTest, ATunnelOfOursThatSomeoneRenamedIsNamed) {
+    reconcile(nodes(3));
+    host_.ip("link set ipip-ac10057f down\nlink set ipip-ac10057f name mine\n");
+    EXPECT_THAT(conflict(nodes(3)),
+                AllOf(HasSubstr("the device mine is a tunnel"), HasSubstr("ip link delete mine")));
+    host_.ip("link set mine name ipip-ac10057f\n");
+    EXPECT_EQ(conflict(nodes(3)), "");
+    EXPECT_EQ(shown_mesh(host_), expected_mesh(nodes(3)));
+}
+
+TEST_F(ConflictTest, ATunnelOfOursThatSomeoneMovedToAnotherNamespaceIsNamed) {
+    reconcile(nodes(3));
+    const scene::Namespace elsewhere;
+    host_.ip("link set ipip-ac10057f netns " + elsewhere.path() + '\n');
+    EXPECT_THAT(conflict(nodes(3)), AllOf(HasSubstr("ipip-ac10057f"), HasSubstr("172.16.5.127"),
+                                          HasSubstr("moved to another network namespace")));
+    elsewhere.ip("link delete ipip-ac10057f\n");
+    EXPECT_EQ(conflict(nodes(3)), "");
+    EXPECT_EQ(shown_mesh(host_), expected_mesh(nodes(3)));
+}
+
+TEST_F(ConflictTest, TheKernelsOwnTunnelStaysAsSomeoneUsesIt) {
+    reconcile(nodes(2)); // now it is there
+    host_.ip("link set tunl0 up\naddress add 192.168.9.1/24 dev tunl0\n"
+             "route add 10.10.2.0/25 via 192.168.9.2 dev tunl0 onlink\n"
+             "rule add from 10.80.0.0/16 table 7\nroute add default dev tunl0 table 7\n");
+    const Json before = host_.state();
+    EXPECT_THAT(reconcile(nodes(2)).changes, IsEmpty());
+    EXPECT_EQ(host_.state(), before);
+}
+
+TEST_F(ConflictTest, AnUnderlayThatSomeoneRenamedGoesOn) {
+    reconcile(nodes(2));
+    host_.ip("link set u0 down\nlink set u0 name uplink\nlink set uplink up\n");
+    host_.set_sysctl("net/ipv4/conf/uplink/forwarding", "0");
+    EXPECT_EQ(conflict(nodes(2)), "");
+    EXPECT_EQ(shown_mesh(host_), expected_mesh(nodes(2)));
+    EXPECT_EQ(host_.sysctl("net/ipv4/conf/uplink/forwarding"), "1");
 }
 
 TEST_F(ConflictTest, AnAddressOfTheNodeThatTheHostLacksIsNamed) {

@@ -51,6 +51,17 @@ TEST_F(MonitorTest, IsNotWokenByPodsThatComeAndGo) {
     }
 }
 
+TEST_F(MonitorTest, HearsOfAPodsLinkThatSomeoneTakesDown) {
+    host_.ip("link add veth0123456789a type veth peer name pod0\nlink set veth0123456789a up\n"
+             "link set pod0 up\n");
+    (void)monitor_.take();
+    host_.ip("link set veth0123456789a down\n");
+    EXPECT_TRUE(monitor_.take().any);
+    EXPECT_FALSE(monitor_.take().any) << "it was told";
+    host_.ip("link set veth0123456789a up\n");
+    EXPECT_FALSE(monitor_.take().any) << "nor is it told that it is mended";
+}
+
 TEST_F(MonitorTest, HearsOfWhatOthersChange) {
     for (const char* change :
          {"address delete 10.10.100.10/32 dev lo", "route add 10.10.200.0/24 dev u0",

@@ -6,6 +6,7 @@ namespace scene {
 namespace {
 
 using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
 
 struct Damage {
     const char* name;
@@ -58,6 +59,74 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"AllRules", nullptr, "nft flush ruleset", "nftables"},
         Damage{"Forwarding", nullptr, "sysctl -qw net.ipv4.conf.eth0.forwarding=0", "forwarding"}),
     [](const auto& tested) { return tested.param.name; });
+
+/// A pod that runs, and what somebody does to its wiring on the host.
+class PodsWiring : public AgentOnOneHost {
+  protected:
+    void SetUp() override {
+        host.net().set_sysctl("net/ipv4/ip_forward", "1"); // as on most hosts
+        agent = start();
+        ASSERT_TRUE(agent->becomes_ready()) << agent->log();
+        const Json result = host.add(pod, agent->config());
+        ASSERT_EQ(address_of(result), "10.10.100.1");
+        link = result.at("interfaces").at(0).at("name");
+    }
+    std::string route() const { return host.net().run("ip route show 10.10.100.1").out; }
+
+    std::unique_ptr<Agent> agent;
+    Pod pod{"pod"};
+    std::string link;
+};
+
+TEST_F(PodsWiring, ForwardsAgainAfterSomebodyTurnedForwardingOffForAll) {
+    host.net().set_sysctl("net/ipv4/ip_forward", "0"); // as when sysctl.d is read anew
+    EXPECT_TRUE(comes_true([&] {
+        return host.net().sysctl("net/ipv4/conf/" + link + "/forwarding") == "1" &&
+               host.net().sysctl("net/ipv4/conf/eth0/forwarding") == "1";
+    })) << agent->log();
+    EXPECT_TRUE(agent->says("repaired: turned on forwarding on " + link)) << agent->log();
+    EXPECT_GE(agent->metric("ipip_repairs_total{kind=\"forwarding\"}"), 2);
+}
+
+TEST_F(PodsWiring, ComesUpAgainWithItsRouteAfterSomebodyTookTheLinkDown) {
+    const std::string before = route();
+    host.net().ip("link set " + link + " down\n");
+    EXPECT_TRUE(comes_true([&] { return route() == before; })) << agent->log();
+    EXPECT_TRUE(agent->says("repaired: brought up the link " + link)) << agent->log();
+    EXPECT_TRUE(reaches(host.net(), "10.10.100.1"));
+    EXPECT_EQ(agent->metric("ipip_repairs_total{kind=\"link\"}"), 1);
+}
+
+TEST_F(PodsWiring, YieldsToAForeignRouteNamesItAndMendsTheOthers) {
+    const Pod other("other");
+    ASSERT_EQ(address_of(host.add(other, agent->config())), "10.10.100.2");
+    agent->hold_while([&] { // or it is back before the other comes
+        host.net().ip("route delete 10.10.100.1/32\n"
+                      "route add 10.10.100.1/32 dev eth0\n"
+                      "route delete 10.10.100.2/32\n");
+    });
+    EXPECT_TRUE(agent->says("a route to the pod 10.10.100.1 that this network did not make stands"))
+        << agent->log();
+    EXPECT_TRUE(agent->says("made the route to the pod 10.10.100.2")) << agent->log();
+    EXPECT_THAT(route(), HasSubstr("dev eth0")) << "it is not ours to take away";
+    EXPECT_EQ(agent->page("/readyz").status, 200);
+    EXPECT_EQ(agent->metric("ipip_reconcile_failures_total"), 0) << agent->log();
+    host.net().ip("route delete 10.10.100.1/32\n");
+    EXPECT_TRUE(comes_true([&] { return route().find(link) != std::string::npos; }))
+        << agent->log();
+    EXPECT_EQ(agent->count("that this network did not make"), 1) << "once";
+}
+
+TEST_F(PodsWiring, IsFoughtOverOnlySoLong) {
+    for (int i = 0; i < 6; ++i) {
+        ASSERT_TRUE(comes_true([&] { return route() != ""; })) << agent->log();
+        host.net().ip("link set " + link + " down\n");
+        ASSERT_TRUE(comes_true([&] { return agent->count("brought up the link") > i; }))
+            << agent->log();
+    }
+    EXPECT_TRUE(agent->says("our repairs are undone again and again (brought up the link " + link))
+        << agent->log();
+}
 
 TEST_F(AgentOnOneHost, NamesWhoUndoesItsRepairs) {
     const auto agent = start();

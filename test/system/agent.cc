@@ -1,26 +1,20 @@
 #include "test/system/agent.h"
 
 #include <arpa/inet.h>
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <fcntl.h>
 #include <fstream>
 #include <iterator>
 #include <netinet/in.h>
 #include <sstream>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <system_error>
-#include <thread>
 #include <unistd.h>
 
 namespace scene {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-constexpr std::chrono::seconds patience{60}; // for what must come
 constexpr std::uint16_t port = 9094;
 
 std::string read_all(const std::filesystem::path& path) {
@@ -28,87 +22,29 @@ std::string read_all(const std::filesystem::path& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// Starts a program in the host's namespace and with its own /run. Its output goes to `log`.
-pid_t start(const Host& host, const Words& words, const std::filesystem::path& log) {
-    std::vector<char*> arguments;
-    for (const std::string& word : words)
-        arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
-    return host.net().in([&] {
-        const pid_t pid = ::fork();
-        if (pid != 0)
-            return pid;
-        try {
-            host.enter_own_run();
-            const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-            ::dup2(file, 1);
-            ::dup2(file, 2);
-            ::execvp(arguments[0], arguments.data());
-        } catch (const std::exception&) { // the exit status tells
-        }
-        ::_exit(127);
-    });
-}
-
-int to_status(int wait_status) {
-    return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
+/// ipipd's arguments that keep it inside of the host's folder, and these.
+Words command(const Host& host, const Agent& agent, const Words& options, Words words) {
+    const std::string programs = PROGRAMS;
+    for (const std::string& word :
+         {programs + "/ipipd", std::string("--program-dir"), programs, std::string("--cni-bin-dir"),
+          agent.bin_dir().string(), std::string("--cni-conf-dir"), agent.conf_dir().string(),
+          std::string("--etc-dir"), (host.folder() / "etc").string()})
+        words.push_back(word);
+    words.insert(words.end(), options.begin(), options.end());
+    return words;
 }
 
 } // namespace
 
-bool comes_true(const std::function<bool()>& holds) {
-    const auto end = Clock::now() + patience;
-    while (!holds()) {
-        if (Clock::now() > end)
-            return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    return true;
-}
-
-Agent::Agent(const Host& host, Words options, Words wrapper)
-    : host_(host), log_(host.folder() / "ipipd.log") {
-    Words words = std::move(wrapper);
-    const std::string programs = PROGRAMS;
-    for (const std::string& word :
-         {programs + "/ipipd", std::string("--program-dir"), programs, std::string("--cni-bin-dir"),
-          bin_dir().string(), std::string("--cni-conf-dir"), conf_dir().string(),
-          std::string("--etc-dir"), (host.folder() / "etc").string()})
-        words.push_back(word);
-    words.insert(words.end(), options.begin(), options.end());
-    pid_ = start(host, words, log_);
-}
-
-Agent::~Agent() {
-    if (status_)
-        return;
-    ::kill(pid_, SIGTERM);
-    if (!wait()) {
-        ::kill(pid_, SIGKILL);
-        wait();
-    }
-}
-
-int Agent::stop(int signal) {
-    ::kill(pid_, signal);
-    return wait().value_or(-1);
-}
+Agent::Agent(const Host& host, const Words& options, const Words& wrapper)
+    : host_(host), log_(host.folder() / "ipipd.log"),
+      process_(host, command(host, *this, options, wrapper), log_) {}
 
 void Agent::hold_while(const std::function<void()>& done) {
-    ::kill(pid_, SIGSTOP);
-    ::waitpid(pid_, nullptr, WUNTRACED);
+    ::kill(pid(), SIGSTOP);
+    ::waitpid(pid(), nullptr, WUNTRACED);
     done();
-    ::kill(pid_, SIGCONT);
-}
-
-std::optional<int> Agent::wait() {
-    comes_true([&] {
-        int ended = 0;
-        if (!status_ && ::waitpid(pid_, &ended, WNOHANG) == pid_)
-            status_ = to_status(ended);
-        return status_.has_value();
-    });
-    return status_;
+    ::kill(pid(), SIGCONT);
 }
 
 std::string Agent::log() const {

@@ -1,39 +1,31 @@
 #pragma once
 
-#include "test/system/cluster.h"
+#include "test/system/process.h"
 
 #include <functional>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 
 // The node agent as a process on a host.
 
 namespace scene {
-
-/// Whether `holds` comes to be true while one waits for it; nothing is asserted about how long.
-bool comes_true(const std::function<bool()>& holds);
 
 /// ipipd, from its start to its end. Its files are under the host's own folder.
 class Agent {
   public:
     /// Starts it with these options and those that keep it inside of the host's folder. `wrapper`
     /// is a program that runs it, such as strace.
-    Agent(const Host& host, Words options, Words wrapper = {});
-    Agent(const Agent&) = delete;
-    Agent& operator=(const Agent&) = delete;
-    /// Ends it, the hard way where it does not end by itself.
-    ~Agent();
+    Agent(const Host& host, const Words& options, const Words& wrapper = {});
 
     /// The process that was started; with a wrapper, that.
-    pid_t pid() const { return pid_; }
+    pid_t pid() const { return process_.pid(); }
     /// Sends it a signal and waits for its end; returns its exit status, 128 + the signal's number
     /// where one killed it.
-    int stop(int signal);
+    int stop(int signal) { return process_.stop(signal); }
     /// Holds it still (SIGSTOP) while this is done, so that it meets only what comes of it.
     void hold_while(const std::function<void()>& done);
     /// Waits for its end. None where it does not come.
-    std::optional<int> wait();
+    std::optional<int> wait() { return process_.wait(); }
 
     /// All that it has logged so far.
     std::string log() const;
@@ -61,8 +53,7 @@ class Agent {
   private:
     const Host& host_;
     std::filesystem::path log_;
-    pid_t pid_ = -1;
-    std::optional<int> status_;
+    Process process_;
 };
 
 /// A file with these nodes for --nodes-file, put in its place by a rename.

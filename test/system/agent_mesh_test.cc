@@ -130,6 +130,19 @@ TEST_F(AgentMesh, LeavesOutANodeWhosePlaceIsTakenWhileItsTunnelStands) {
     EXPECT_EQ(agent().metric("ipip_nodes_left_out"), 1);
 }
 
+TEST_F(AgentMesh, LeavesOutANodeWhoseDevicesNameIsTakenByAnotherKind) {
+    write_nodes_file(file(1), all);
+    EXPECT_TRUE(comes_true([&] { return tunnels() == "podnet/host2 podnet/host3 "; })) << tunnels();
+    agent().hold_while([&] {
+        host().net().ip("link delete ipip-ac100580\nlink add ipip-ac100580 type bridge\n");
+    });
+    EXPECT_TRUE(agent().says("node host3 is left out: a device named ipip-ac100580 that this "
+                             "network did not make"))
+        << agent().log();
+    EXPECT_TRUE(agent().becomes_ready()) << agent().log();
+    EXPECT_TRUE(reaches(near.net, there));
+}
+
 TEST_F(AgentMesh, RepairsWhateverIsDoneToATunnel) {
     const Json before = host().net().state();
     // Of the peer 172.16.5.127.

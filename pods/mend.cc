@@ -1,0 +1,111 @@
+#include "pods/mend.h"
+
+#include "netlink/link.h"
+#include "netlink/pod_link.h"
+#include "netlink/route.h"
+#include "pods/host_links.h"
+#include "pods/names.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+
+namespace pods {
+
+namespace {
+
+std::set<ip::Cidr> own_destinations(netlink::Socket& host) {
+    std::set<ip::Cidr> destinations;
+    for (const ip::Family family : {ip::Family::v4, ip::Family::v6})
+        for (const netlink::Route& route : netlink::dump_own_routes(host, family))
+            if (!route.unreachable)
+                destinations.insert(route.destination);
+    return destinations;
+}
+
+/// A pod whose link is there and something else is not.
+struct CutOff {
+    ip::Address address;
+    ip::Address endpoint; ///< of this node, in the address's family
+    netlink::Link link;
+    bool routeless;
+};
+
+std::vector<CutOff> find_cut_off(const ipam::Store& store, netlink::Socket& host,
+                                 const Mended& which) {
+    const auto leases = store.leases(which.network);
+    if (leases.empty())
+        return {};
+    const auto links = host_links(host, which.network);
+    const std::set<ip::Cidr> present = own_destinations(host);
+    std::vector<CutOff> found;
+    for (const auto& [address, owner, since] : leases) {
+        const auto link = links.find(host_link_name(owner));
+        const auto endpoint =
+            std::ranges::find(which.endpoints, address.family(), &ip::Address::family);
+        if (link == links.end() || endpoint == which.endpoints.end())
+            continue;
+        // A link that is down has lost its routes, whether or not the dump still had them.
+        const bool routeless = !link->second.up || !present.contains(ip::Cidr::host(address));
+        if (routeless || !link->second.forwarding)
+            found.push_back({address, *endpoint, link->second, routeless});
+    }
+    return found;
+}
+
+/// Nothing to say about a link that is gone: a DEL was faster.
+bool succeeded(const netlink::Socket::Answer& answer) {
+    if (answer.error && answer.error->number() != ENODEV)
+        throw *answer.error;
+    return !answer.error;
+}
+
+std::string describe(const CutOff& pod) {
+    return pod.link.name + ", of the pod " + pod.address.to_string();
+}
+
+void mend_link(netlink::Socket& host, const CutOff& pod, Mending& result) {
+    if (pod.link.up && pod.link.forwarding)
+        return;
+    std::vector<netlink::Request> requests;
+    requests.push_back(netlink::configure(pod.link.name, {.forwarding = true, .up = true}));
+    if (!succeeded(host.exchange(requests).front()))
+        return;
+    if (!pod.link.up)
+        result.done.push_back("brought up the link " + describe(pod));
+    if (!pod.link.forwarding)
+        result.done.push_back("turned on forwarding on " + describe(pod));
+}
+
+void mend_route(netlink::Socket& host, const CutOff& pod, Mending& result) {
+    if (!pod.routeless)
+        return;
+    std::vector<netlink::Request> requests;
+    requests.push_back(netlink::host_route(pod.address, pod.endpoint, pod.link.index));
+    const auto answer = std::move(host.exchange(requests).front());
+    const std::string shown = pod.address.to_string();
+    if (answer.error && answer.error->number() == EEXIST)
+        result.in_the_way.push_back("a route to the pod " + shown +
+                                    " that this network did not make stands in the place of its "
+                                    "own; remove it (ip route show " +
+                                    shown + ')');
+    else if (succeeded(answer))
+        result.done.push_back("made the route to the pod " + shown + " by " + pod.link.name);
+}
+
+} // namespace
+
+bool need_mending(const ipam::Store& store, netlink::Socket& host, const Mended& which) {
+    return !find_cut_off(store, host, which).empty();
+}
+
+Mending mend(const ipam::Store& store, netlink::Socket& host, const Mended& which) {
+    Mending result;
+    for (const CutOff& pod : find_cut_off(store, host, which)) {
+        mend_link(host, pod, result);
+        mend_route(host, pod, result);
+    }
+    return result;
+}
+
+} // namespace pods

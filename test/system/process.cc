@@ -1,0 +1,82 @@
+#include "test/system/process.h"
+
+#include <chrono>
+#include <csignal>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+namespace scene {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::seconds patience{60}; // for what must come
+
+int to_status(int wait_status) {
+    return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
+}
+
+} // namespace
+
+bool comes_true(const std::function<bool()>& holds) {
+    const auto end = Clock::now() + patience;
+    while (!holds()) {
+        if (Clock::now() > end)
+            return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return true;
+}
+
+Process::Process(const Host& host, const Words& words, const std::filesystem::path& output,
+                 const std::function<void()>& prepare) {
+    std::vector<char*> arguments;
+    for (const std::string& word : words)
+        arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    pid_ = host.net().in([&] {
+        const pid_t pid = ::fork();
+        if (pid != 0)
+            return pid;
+        try {
+            host.enter_own_run();
+            if (prepare)
+                prepare();
+            const int file = ::open(output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+            ::dup2(file, 1);
+            ::dup2(file, 2);
+            ::execvp(arguments[0], arguments.data());
+        } catch (const std::exception&) { // the exit status tells
+        }
+        ::_exit(127);
+    });
+}
+
+Process::~Process() {
+    if (status_)
+        return;
+    ::kill(pid_, SIGTERM);
+    if (!wait()) {
+        ::kill(pid_, SIGKILL);
+        wait();
+    }
+}
+
+int Process::stop(int signal) {
+    ::kill(pid_, signal);
+    return wait().value_or(-1);
+}
+
+std::optional<int> Process::wait() {
+    comes_true([&] {
+        int ended = 0;
+        if (!status_ && ::waitpid(pid_, &ended, WNOHANG) == pid_)
+            status_ = to_status(ended);
+        return status_.has_value();
+    });
+    return status_;
+}
+
+} // namespace scene
