@@ -29,7 +29,8 @@ std::string read_all(const std::filesystem::path& path) {
 }
 
 /// Starts a program in the host's namespace and with its own /run. Its output goes to `log`.
-pid_t start(const Host& host, const Words& words, const std::filesystem::path& log) {
+pid_t start(const Host& host, const Words& words, const std::filesystem::path& log,
+            const std::function<void()>& prepare) {
     std::vector<char*> arguments;
     for (const std::string& word : words)
         arguments.push_back(const_cast<char*>(word.c_str()));
@@ -43,6 +44,8 @@ pid_t start(const Host& host, const Words& words, const std::filesystem::path& l
             const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
             ::dup2(file, 1);
             ::dup2(file, 2);
+            if (prepare)
+                prepare();
             ::execvp(arguments[0], arguments.data());
         } catch (const std::exception&) { // the exit status tells
         }
@@ -66,7 +69,7 @@ bool comes_true(const std::function<bool()>& holds) {
     return true;
 }
 
-Agent::Agent(const Host& host, Words options, Words wrapper)
+Agent::Agent(const Host& host, Words options, Words wrapper, const std::function<void()>& prepare)
     : host_(host), log_(host.folder() / "ipipd.log") {
     Words words = std::move(wrapper);
     const std::string programs = PROGRAMS;
@@ -76,7 +79,7 @@ Agent::Agent(const Host& host, Words options, Words wrapper)
           std::string("--etc-dir"), (host.folder() / "etc").string()})
         words.push_back(word);
     words.insert(words.end(), options.begin(), options.end());
-    pid_ = start(host, words, log_);
+    pid_ = start(host, words, log_, prepare);
 }
 
 Agent::~Agent() {
@@ -101,13 +104,15 @@ void Agent::hold_while(const std::function<void()>& done) {
     ::kill(pid_, SIGCONT);
 }
 
+bool Agent::has_ended() {
+    int ended = 0;
+    if (!status_ && ::waitpid(pid_, &ended, WNOHANG) == pid_)
+        status_ = to_status(ended);
+    return status_.has_value();
+}
+
 std::optional<int> Agent::wait() {
-    comes_true([&] {
-        int ended = 0;
-        if (!status_ && ::waitpid(pid_, &ended, WNOHANG) == pid_)
-            status_ = to_status(ended);
-        return status_.has_value();
-    });
+    comes_true([&] { return has_ended(); });
     return status_;
 }
 

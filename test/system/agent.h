@@ -18,8 +18,10 @@ bool comes_true(const std::function<bool()>& holds);
 class Agent {
   public:
     /// Starts it with these options and those that keep it inside of the host's folder. `wrapper`
-    /// is a program that runs it, such as strace.
-    Agent(const Host& host, Words options, Words wrapper = {});
+    /// is a program that runs it, such as strace; `prepare` is called in its process before it
+    /// starts.
+    Agent(const Host& host, Words options, Words wrapper = {},
+          const std::function<void()>& prepare = {});
     Agent(const Agent&) = delete;
     Agent& operator=(const Agent&) = delete;
     /// Ends it, the hard way where it does not end by itself.
@@ -34,6 +36,8 @@ class Agent {
     void hold_while(const std::function<void()>& done);
     /// Waits for its end. None where it does not come.
     std::optional<int> wait();
+    /// Whether it has ended by now.
+    bool has_ended();
 
     /// All that it has logged so far.
     std::string log() const;

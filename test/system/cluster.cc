@@ -95,7 +95,8 @@ Output Host::call(const Call& call) const {
     words.push_back(program_of(call.program));
     return net_.run(
         Program{.words = words, .input = call.config, .environment = environment, .prepare = [&] {
-                    enter_own_run();
+                    if (call.own_run)
+                        enter_own_run();
                     if (call.prepare)
                         call.prepare();
                 }});
