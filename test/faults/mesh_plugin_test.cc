@@ -160,6 +160,23 @@ TEST(MeshRefused, OfTheLastDelIsPutRightByTheNextCall) {
                refusals(calls_of_take_away()), scene_of(take_away));
 }
 
+// Found by the sweep: the stamp of a mesh that was half taken away was believed.
+TEST(MeshRefused, OfTheLastDelLeavesNoHalfMeshThatTheNextAddTakesForAWholeOne) {
+    MeshVictim victim;
+    victim.learn();
+    for (int number = 8; number <= 14; ++number) { // as the answers come to what takes it away
+        const Pod pod("pod");
+        ASSERT_EQ(victim.host().call(victim.add(pod, Mesh::plain)).status, 0);
+        strike(victim, victim.del(pod, Mesh::plain),
+               {.call = SYS_recvfrom, .error = ENOBUFS, .number = number});
+        Verdict verdict;
+        victim.require_success(verdict, victim.add(pod, Mesh::plain), "after the DEL");
+        victim.require_mesh(verdict, Mesh::plain, "after the DEL");
+        EXPECT_TRUE(verdict.is_survived()) << number << ": " << verdict.text();
+        ASSERT_EQ(victim.host().call(victim.del(pod, Mesh::plain)).status, 0);
+    }
+}
+
 TEST(MeshKilled, AnAddThatMakesItIsPutRightByTheNextCall) {
     sweep_mesh("killed ADD that makes the mesh", kills(calls_of_make()), scene_of(make));
 }
