@@ -10,8 +10,19 @@
 #include <iterator>
 #include <sys/inotify.h>
 #include <system_error>
+#include <utility>
 
 namespace agent {
+
+namespace {
+
+constexpr std::chrono::seconds again{1};
+
+[[noreturn]] void fail(const std::string& what) {
+    throw std::system_error(errno, std::generic_category(), what);
+}
+
+} // namespace
 
 FileSource::FileSource(std::filesystem::path path)
     : path_(std::move(path)), interrupt_(std::make_shared<Interrupt>()) {}
@@ -24,42 +35,56 @@ FileSource::~FileSource() {
 
 void FileSource::start(Deliver deliver) {
     thread_ = std::thread([this, deliver = std::move(deliver)] {
-        try {
-            follow(deliver);
-        } catch (const std::exception& error) {
-            log_error("--nodes-file: " + path_.string() +
-                      " is no longer followed: " + error.what());
-        }
+        do {
+            try {
+                return follow(deliver);
+            } catch (const std::exception& error) {
+                complain(error.what() + std::string("; it is tried again"));
+            }
+        } while (interrupt_->sleep(again));
     });
 }
 
-void FileSource::follow(const Deliver& deliver) const {
+void FileSource::follow(const Deliver& deliver) {
     const netlink::Fd events(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     // The directory is watched, since a rename brings another file under the name, or, where
     // Kubernetes mounts a ConfigMap, another directory under "..data", through which the name
     // leads.
     if (!events || ::inotify_add_watch(events.get(), path_.parent_path().c_str(),
                                        IN_CLOSE_WRITE | IN_MOVED_TO) < 0)
-        throw std::system_error(errno, std::generic_category(),
-                                "cannot follow " + path_.parent_path().string());
-    read(deliver);
-    while (interrupt_->wait_for(events.get())) {
-        alignas(inotify_event) std::array<char, 4096> buffer{};
-        bool ours = false;
-        for (ssize_t size = 0; (size = ::read(events.get(), buffer.data(), buffer.size())) > 0;)
-            for (ssize_t at = 0; at < size;) {
-                const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
-                ours = ours || (event->mask & IN_Q_OVERFLOW) != 0 ||
-                       (event->len > 0 && (path_.filename() == event->name ||
-                                           std::string_view(event->name) == "..data"));
-                at += static_cast<ssize_t>(sizeof *event + event->len);
-            }
+        fail("cannot follow " + path_.parent_path().string());
+    // Of what could not be read for want of memory or descriptors no news will come once more.
+    for (bool known = read(deliver);;) {
+        const auto found =
+            interrupt_->wait_for(events.get(), known ? std::nullopt : std::optional(again));
+        if (found == Interrupt::Found::interrupted)
+            return;
+        const bool ours = found == Interrupt::Found::input && is_of_ours(events.get());
         if (ours)
-            read(deliver);
+            complained_.clear(); // of another file it is said anew
+        if (ours || found == Interrupt::Found::nothing)
+            known = read(deliver);
     }
 }
 
-void FileSource::read(const Deliver& deliver) const {
+bool FileSource::is_of_ours(int events) const {
+    alignas(inotify_event) std::array<char, 4096> buffer{};
+    bool ours = false;
+    ssize_t size = 0;
+    while ((size = ::read(events, buffer.data(), buffer.size())) > 0)
+        for (ssize_t at = 0; at < size;) {
+            const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
+            ours = ours || (event->mask & IN_Q_OVERFLOW) != 0 ||
+                   (event->len > 0 &&
+                    (path_.filename() == event->name || std::string_view(event->name) == "..data"));
+            at += static_cast<ssize_t>(sizeof *event + event->len);
+        }
+    if (size < 0 && errno != EAGAIN && errno != EINTR) // what there was to hear is lost
+        fail("cannot follow " + path_.parent_path().string());
+    return ours;
+}
+
+bool FileSource::read(const Deliver& deliver) {
     try {
         std::ifstream file(path_);
         if (!file)
@@ -75,10 +100,17 @@ void FileSource::read(const Deliver& deliver) const {
                               .address_from = "the nodes file"});
         }
         deliver(std::move(roster));
+        complained_.clear();
+        return true;
     } catch (const std::exception& error) {
-        log_error("--nodes-file: " + path_.string() + ": " + error.what() +
-                  "; the nodes stay as they were");
+        complain(error.what() + std::string("; the nodes stay as they were"));
+        return false;
     }
+}
+
+void FileSource::complain(const std::string& why) {
+    if (std::exchange(complained_, why) != why)
+        log_error("--nodes-file: " + path_.string() + ": " + why);
 }
 
 } // namespace agent

@@ -27,12 +27,17 @@ bool Interrupt::sleep(std::chrono::milliseconds time) const {
     return ::poll(&wait, 1, static_cast<int>(time.count())) == 0;
 }
 
-bool Interrupt::wait_for(int other) const {
+Interrupt::Found Interrupt::wait_for(int other,
+                                     std::optional<std::chrono::milliseconds> time) const {
     std::array<pollfd, 2> waits{{{fd_, POLLIN, 0}, {other, POLLIN, 0}}};
-    while (::poll(waits.data(), waits.size(), -1) < 0)
+    const int limit = time ? static_cast<int>(time->count()) : -1;
+    int ready = 0;
+    while ((ready = ::poll(waits.data(), waits.size(), limit)) < 0)
         if (errno != EINTR)
             throw std::system_error(errno, std::generic_category(), "cannot wait");
-    return waits[0].revents == 0;
+    if (waits[0].revents != 0)
+        return Found::interrupted;
+    return ready == 0 ? Found::nothing : Found::input;
 }
 
 } // namespace agent

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 
 namespace agent {
 
@@ -16,8 +17,9 @@ class Interrupt {
     void interrupt();
     /// Waits so long, or until interrupt(); false then.
     bool sleep(std::chrono::milliseconds time) const;
-    /// Waits for input of `other`, or until interrupt(); false then.
-    bool wait_for(int other) const;
+    enum class Found { nothing, input, interrupted };
+    /// Waits for input of `other`, so long at most, or until interrupt().
+    Found wait_for(int other, std::optional<std::chrono::milliseconds> time) const;
     /// To be polled for input.
     int fd() const { return fd_; }
 

@@ -172,7 +172,7 @@ netlink::SourceCheck source_check_for(const std::vector<Node>& nodes, const Node
 /// Whether there is nothing to do about them: a kernel without nftables does without the source
 /// check, not without what was asked for.
 bool are_out_of_reach(const netlink::Rules& rules) {
-    return !rules.masquerade && !netlink::has_nftables();
+    return rules.source_check && !rules.masquerade && !netlink::has_nftables();
 }
 
 bool make_stand(const netlink::Rules& rules) {

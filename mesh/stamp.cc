@@ -156,9 +156,13 @@ void write_stamp(const std::filesystem::path& state_dir, const Stamp& stamp) {
     replace(state_dir / stamp_name, to_text(stamp));
 }
 
+void remove_ways(const std::filesystem::path& state_dir) {
+    unlink(state_dir / ways_name);
+}
+
 void remove_stamp(const std::filesystem::path& state_dir) {
     unlink(state_dir / stamp_name);
-    unlink(state_dir / ways_name);
+    remove_ways(state_dir);
 }
 
 void write_ways(const std::filesystem::path& state_dir, const std::vector<ip::Cidr>& ways) {

@@ -33,6 +33,10 @@ std::optional<Stamp> read_stamp(const std::filesystem::path& state_dir);
 /// Replaces the stamp in one step. Throws std::system_error.
 void write_stamp(const std::filesystem::path& state_dir, const Stamp& stamp);
 
+/// Without them no stamp's mesh is taken to stand; to remove them needs no room, unlike to write
+/// another stamp. Throws std::system_error.
+void remove_ways(const std::filesystem::path& state_dir);
+
 /// Throws std::system_error; no stamp is no error.
 void remove_stamp(const std::filesystem::path& state_dir);
 

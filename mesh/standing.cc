@@ -290,6 +290,8 @@ std::vector<std::string> retire(netlink::Socket& route, const std::string& netwo
     if (stamp && stamp->network != network)
         return {}; // another network's mesh has taken the place of this one's
     const bool ours = stamp && stamp->host == host_identity();
+    // Should this fail half-way, the next ADD must not take the stamp's word for what is left.
+    remove_ways(state_dir);
     auto lines =
         dismantle(route, network, ours ? stamp->forwarding_turned_on : std::vector<std::string>());
     remove_stamp(state_dir);

@@ -43,6 +43,17 @@ Fd listen_to(int protocol, std::initializer_list<int> groups) {
     return fd;
 }
 
+/// None in a kernel without nftables: there is nothing to hear of them.
+Fd listen_to_nftables() {
+    try {
+        return listen_to(NETLINK_NETFILTER, {NFNLGRP_NFTABLES});
+    } catch (const Error& error) {
+        if (error.number() != EPROTONOSUPPORT)
+            throw;
+        return Fd(-1);
+    }
+}
+
 bool is_pods(std::string_view name) {
     return name.starts_with("veth");
 }
@@ -90,7 +101,7 @@ std::optional<int> process_of(std::uint32_t port) {
 Monitor::Monitor()
     : route_(listen_to(NETLINK_ROUTE, {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE,
                                        RTNLGRP_IPV4_NETCONF})),
-      nftables_(listen_to(NETLINK_NETFILTER, {NFNLGRP_NFTABLES})) {
+      nftables_(listen_to_nftables()) {
     find_links();
 }
 
@@ -108,7 +119,8 @@ void Monitor::find_links() {
 Monitor::News Monitor::take() {
     News news;
     read(route_.get(), &Monitor::concerns_mesh, news);
-    read(nftables_.get(), &Monitor::any, news);
+    if (nftables_)
+        read(nftables_.get(), &Monitor::any, news);
     if (!downed_.empty() && any_is_down(std::exchange(downed_, {})))
         news.any = true;
     return news;

@@ -22,6 +22,7 @@ class Monitor {
 
     /// To be polled for input.
     int route_fd() const { return route_.get(); }
+    /// Negative where the kernel has no nftables, which poll(2) passes over.
     int nftables_fd() const { return nftables_.get(); }
 
     struct News {

@@ -196,6 +196,12 @@ bool stands(Socket& netfilter, const Rules& rules) {
            comment->substr(made_from.size()) == std::to_string(count_rules(netfilter));
 }
 
+/// Whether the kernel says by it that it has no nftables.
+bool is_unknown(const Error& error) {
+    constexpr std::array unknown{EPROTONOSUPPORT, EOPNOTSUPP, EINVAL};
+    return std::ranges::find(unknown, error.number()) != unknown.end();
+}
+
 /// Whether `question`, asked about the table's comment, is answered so; no without nftables.
 template <typename Question>
 bool ask(Question question) {
@@ -203,10 +209,40 @@ bool ask(Question question) {
         Socket netfilter(NETLINK_NETFILTER);
         return question(present(netfilter));
     } catch (const Error& error) {
-        constexpr std::array unknown{EPROTONOSUPPORT, EOPNOTSUPP, EINVAL};
-        if (std::ranges::find(unknown, error.number()) == unknown.end())
+        if (!is_unknown(error))
             throw;
         return false;
+    }
+}
+
+/// For rules that cannot be done without. Throws Error.
+Socket open_nftables() {
+    try {
+        Socket netfilter(NETLINK_NETFILTER);
+        present(netfilter);
+        return netfilter;
+    } catch (const Error& error) {
+        if (!is_unknown(error))
+            throw;
+        throw Error(error.number(), "set the nftables rules",
+                    "this kernel has no nftables, which ipMasq needs; load it (modprobe "
+                    "nf_tables), use a kernel that has it (CONFIG_NF_TABLES_INET), or leave out "
+                    "ipMasq");
+    }
+}
+
+/// The rules without those that this kernel cannot have; of a masquerade it must have all. Throws
+/// Error.
+void transact_what_can_be(Socket& netfilter, const Rules& rules) {
+    try {
+        netfilter.transact(replace_table(rules, false));
+    } catch (const Error& error) {
+        if (error.number() != ENOENT || !rules.masquerade)
+            throw;
+        throw Error(ENOENT, "set the nftables rules",
+                    "this kernel has no masquerade by nftables, which ipMasq needs; load it "
+                    "(modprobe -a nft_chain_nat nft_masq), use a kernel that has it "
+                    "(CONFIG_NFT_MASQ), or leave out ipMasq");
     }
 }
 
@@ -221,20 +257,20 @@ bool has_rules_table() {
 }
 
 bool has_rules(const Rules& rules) {
-    Socket netfilter(NETLINK_NETFILTER);
+    Socket netfilter = open_nftables();
     return stands(netfilter, rules);
 }
 
 bool set_rules(const Rules& rules) {
-    Socket netfilter(NETLINK_NETFILTER);
+    Socket netfilter = open_nftables();
     if (stands(netfilter, rules))
         return false;
     try {
         netfilter.transact(replace_table(rules, true));
     } catch (const Error& error) {
-        if (error.number() != ENOENT || !rules.source_check) // an expression that is not there
+        if (error.number() != ENOENT) // an expression that is not there
             throw;
-        netfilter.transact(replace_table(rules, false));
+        transact_what_can_be(netfilter, rules);
     }
     return true;
 }

@@ -4,13 +4,17 @@
 #   test/run.sh [STEP...]
 #
 # Without a STEP, all of these: style dev release faults ipip kubernetes demo runtimes bench manifests
-# supply clang tidy fuzz. By its name only, as test/cluster.sh does it too: image.
+# supply clang tidy fuzz. By its name only: image, as test/cluster.sh does it too; kernels and mesh_faults,
+# which take long.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
 readonly steps=(style dev release faults ipip kubernetes demo runtimes bench manifests supply clang tidy fuzz)
-readonly further_steps=(image)
+readonly further_steps=(image kernels mesh_faults)
 readonly fuzz_seconds=8 # for each target
+# Of the system tests those whose own eyes want no IPv6, with every verb and the agent.
+readonly without_ipv6='Mesh.*:CheckOfTunnels.*:StatusOfTunnels.*:AgentMesh.*:Deletion.*:Masquerade.*'
+readonly fault_stride=97 # of the mesh's faults, of which there are 2,000
 
 say() {
     printf '\n== %s (%d:%02d)\n' "$1" $((SECONDS / 60)) $((SECONDS % 60))
@@ -59,10 +63,31 @@ tidy() {
 ipip() {
     say 'ipip: tunnel and system tests on a kernel with ipip'
     test/install.sh iproute2 nftables iputils-ping kmod strace binutils systemd udev dbus network-manager
-    test/build.sh release ipip ipip-ipam ipipctl ipipd tunnel_test system_test managers_test
+    test/build.sh release ipip ipip-ipam ipipctl ipipd tunnel_test system_test managers_test mesh_fault_test
     test/with-ipip.sh build/release/bin/tunnel_test
     test/with-ipip.sh build/release/bin/system_test
+    test/with-ipip.sh --append ipv6.disable=1 build/release/bin/system_test --gtest_filter="$without_ipv6"
     test/with-ipip.sh build/release/bin/managers_test
+    IPIP_FAULT_STRIDE=$fault_stride test/with-ipip.sh build/release/bin/mesh_fault_test --gtest_brief=1
+}
+
+kernels() {
+    local suite
+    say "kernels: tunnel and system tests on the kernels of Debian's newer suites"
+    test/install.sh iproute2 nftables iputils-ping kmod strace binutils
+    test/build.sh release ipip ipip-ipam ipipctl ipipd tunnel_test system_test
+    for suite in trixie sid; do
+        test/with-ipip.sh --suite "$suite" uname -r
+        test/with-ipip.sh --suite "$suite" build/release/bin/tunnel_test --gtest_brief=1
+        test/with-ipip.sh --suite "$suite" build/release/bin/system_test --gtest_brief=1
+    done
+}
+
+mesh_faults() {
+    say 'mesh_faults: each request refused in turn, and a kill at each system call, on a kernel with ipip'
+    test/install.sh iproute2 nftables kmod
+    test/build.sh release ipip ipip-ipam ipipctl ipipd mesh_fault_test
+    test/with-ipip.sh --timeout 36000 build/release/bin/mesh_fault_test --gtest_brief=1
 }
 
 kubernetes() {

@@ -4,7 +4,7 @@
 #
 #   test/with-ipip.sh [OPTION of test/vm/run.sh]... [--] COMMAND [ARG...]
 #
-# Asking for a certain kernel (--kernel, --suite) means the virtual machine.
+# Asking for a certain kernel (--kernel, --suite, --append) means the virtual machine.
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
@@ -20,7 +20,7 @@ index=1
 while ((index <= $#)); do
     case ${!index} in
         --) index=$((index + 1)) && break ;;
-        --kernel* | --suite*) certain_kernel=1 ;;&
+        --kernel* | --suite* | --append*) certain_kernel=1 ;;&
         --*=* | --help) ;;
         --*) index=$((index + 1)) ;;
         *) break ;;

@@ -38,6 +38,18 @@ TEST_F(AgentOnOneHost, IsNotReadyBeforeThereAreNodes) {
     EXPECT_TRUE(agent->becomes_ready()) << agent->log();
 }
 
+// Found by the faults of the mesh: what could not be read for a moment was not read again.
+TEST_F(AgentOnOneHost, ReadsTheFileOnceMoreThoughNothingTellsThatItCanBeNow) {
+    const auto elsewhere = host.folder() / "elsewhere";
+    std::filesystem::create_directory(elsewhere);
+    std::filesystem::remove(nodes_file);
+    std::filesystem::create_symlink(elsewhere / "nodes", nodes_file);
+    const auto agent = start();
+    ASSERT_TRUE(agent->says("--nodes-file: " + nodes_file.string() + ": cannot be read"));
+    write_nodes_file(elsewhere / "nodes", cluster.nodes());
+    EXPECT_TRUE(agent->becomes_ready()) << agent->log();
+}
+
 TEST_F(AgentOnOneHost, IsNotReadyWhileItIsNotAmongTheNodes) {
     const auto agent = start({"--node-name", "host7"});
     ASSERT_TRUE(comes_true([&] {

@@ -36,9 +36,10 @@ Words command(const Host& host, const Agent& agent, const Words& options, Words 
 
 } // namespace
 
-Agent::Agent(const Host& host, const Words& options, const Words& wrapper)
+Agent::Agent(const Host& host, const Words& options, const Words& wrapper,
+             const std::function<void()>& prepare)
     : host_(host), log_(host.folder() / "ipipd.log"),
-      process_(host, command(host, *this, options, wrapper), log_) {}
+      process_(host, command(host, *this, options, wrapper), log_, prepare) {}
 
 void Agent::hold_while(const std::function<void()>& done) {
     ::kill(pid(), SIGSTOP);

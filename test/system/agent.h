@@ -14,8 +14,10 @@ namespace scene {
 class Agent {
   public:
     /// Starts it with these options and those that keep it inside of the host's folder. `wrapper`
-    /// is a program that runs it, such as strace.
-    Agent(const Host& host, const Words& options, const Words& wrapper = {});
+    /// is a program that runs it, such as strace; `prepare` is called in its process before it
+    /// starts.
+    Agent(const Host& host, const Words& options, const Words& wrapper = {},
+          const std::function<void()>& prepare = {});
 
     /// The process that was started; with a wrapper, that.
     pid_t pid() const { return process_.pid(); }
@@ -26,6 +28,8 @@ class Agent {
     void hold_while(const std::function<void()>& done);
     /// Waits for its end. None where it does not come.
     std::optional<int> wait() { return process_.wait(); }
+    /// Whether it has ended by now.
+    bool has_ended() { return process_.has_ended(); }
 
     /// All that it has logged so far.
     std::string log() const;

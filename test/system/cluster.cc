@@ -95,7 +95,8 @@ Output Host::call(const Call& call) const {
     words.push_back(program_of(call.program));
     return net_.run(
         Program{.words = words, .input = call.config, .environment = environment, .prepare = [&] {
-                    enter_own_run();
+                    if (call.own_run)
+                        enter_own_run();
                     if (call.prepare)
                         call.prepare();
                 }});
@@ -186,11 +187,12 @@ Cluster::Cluster(int hosts, int mtu) {
                  hosts_.back()->net().path() + "\n" + "link set port" + number + " master br0 up\n";
     }
     wire_.ip(lines);
+    // The hosts' own IPv6 addresses would appear at a time of their choosing.
+    const bool has_ipv6 = std::filesystem::exists("/proc/sys/net/ipv6");
+    const std::string up =
+        has_ipv6 ? "link set eth0 addrgenmode none\nlink set eth0 up\n" : "link set eth0 up\n";
     for (int i = 1; i <= hosts; ++i)
-        host(i).net().ip("address add 172.16.5." + std::to_string(125 + i) +
-                         "/24 dev eth0\n"
-                         // Its own IPv6 addresses would appear at a time of their choosing.
-                         "link set eth0 addrgenmode none\nlink set eth0 up\n");
+        host(i).net().ip("address add 172.16.5." + std::to_string(125 + i) + "/24 dev eth0\n" + up);
 }
 
 Json Cluster::nodes(int strangers) const {

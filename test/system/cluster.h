@@ -47,6 +47,7 @@ struct Call {
     Words path = {};              ///< directories with plugins, in front of those
     Words wrapper = {}; ///< a program that runs the plugin, such as strace, with its arguments
     std::function<void()> prepare = {}; ///< called in the plugin's process before it starts
+    bool own_run = true; ///< with the machine's /run; not needed where "stateDir" names it
 };
 
 /// A machine: its own network namespace and its own /run.

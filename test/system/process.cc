@@ -42,11 +42,11 @@ Process::Process(const Host& host, const Words& words, const std::filesystem::pa
             return pid;
         try {
             host.enter_own_run();
-            if (prepare)
-                prepare();
             const int file = ::open(output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
             ::dup2(file, 1);
             ::dup2(file, 2);
+            if (prepare)
+                prepare();
             ::execvp(arguments[0], arguments.data());
         } catch (const std::exception&) { // the exit status tells
         }
@@ -69,13 +69,15 @@ int Process::stop(int signal) {
     return wait().value_or(-1);
 }
 
+bool Process::has_ended() {
+    int ended = 0;
+    if (!status_ && ::waitpid(pid_, &ended, WNOHANG) == pid_)
+        status_ = to_status(ended);
+    return status_.has_value();
+}
+
 std::optional<int> Process::wait() {
-    comes_true([&] {
-        int ended = 0;
-        if (!status_ && ::waitpid(pid_, &ended, WNOHANG) == pid_)
-            status_ = to_status(ended);
-        return status_.has_value();
-    });
+    comes_true([&] { return has_ended(); });
     return status_;
 }
 

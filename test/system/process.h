@@ -16,7 +16,7 @@ bool comes_true(const std::function<bool()>& holds);
 /// end. Its output is added to a file.
 class Process {
   public:
-    /// `prepare` is called in the new process before the program starts.
+    /// `prepare` is called last in the new process before the program starts.
     Process(const Host& host, const Words& words, const std::filesystem::path& output,
             const std::function<void()>& prepare = {});
     Process(const Process&) = delete;
@@ -30,6 +30,8 @@ class Process {
     int stop(int signal);
     /// Waits for its end. None where it does not come.
     std::optional<int> wait();
+    /// Whether it has ended by now.
+    bool has_ended();
 
   private:
     pid_t pid_ = -1;

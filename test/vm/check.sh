@@ -99,6 +99,9 @@ vm sh -c 'setsid sh -c "while :; do sleep 1; done" & kill -TERM $$'
 check 'exit status 143 for a command ended by SIGTERM' status_is 143
 check 'nothing is left behind' left_nothing
 
+vm --append ipv6.disable=1 --append=vm.check=1 sh -c 'ls -d /proc/sys/net/ipv6; grep -o vm.check=1 /proc/cmdline'
+check 'words for the kernel reach it' prints vm.check=1
+
 vm no-such-command
 check 'exit status 127 for a missing command' status_is 127
 

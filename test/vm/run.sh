@@ -5,7 +5,7 @@ set -euo pipefail
 
 readonly usage='usage: test/vm/run.sh [--kernel PACKAGE] [--suite SUITE] [--cpus N] [--memory MIB]
                       [--share DIR]... [--timeout SECONDS] [--log FILE] [--qemu WORD]...
-                      [--] COMMAND [ARG...]'
+                      [--append WORD]... [--] COMMAND [ARG...]'
 
 # The exit status if the machine failed, rather than the command.
 readonly broken=125
@@ -17,7 +17,7 @@ here=$(dirname "$(readlink -f "$0")")
 readonly here
 
 kernel=linux-image-amd64 suite='' cpus=2 memory=2048 limit=3600 log=''
-shares=() more=() command=()
+shares=() more=() words=() command=()
 merge='' trouble=''
 work='' qemu='' tails=() proof=''
 
@@ -52,6 +52,7 @@ parse() {
             --timeout) limit=$value ;;
             --log) log=$value ;;
             --qemu) more+=("$value") ;;
+            --append) words+=("$value") ;;
             --share)
                 dir=$(readlink -m "$value")
                 [[ -d $dir ]] || die "--share: there is no directory $value"
@@ -153,6 +154,7 @@ start() {
     # speed (an approximate one will do), and tests of ciphers take long on it.
     local kernel_options='console=ttyS0 quiet oops=panic panic=-1 reboot=t'
     kernel_options+=' no_timer_check lpj=10000000 cryptomgr.notests'
+    kernel_options+=${words[*]:+" ${words[*]}"}
     local -a arguments=(
         -machine 'q35,smm=off,sata=off,usb=off,smbus=off,i8042=off'
         -accel "$accelerator" -cpu max -smp "$cpus" -m "$memory"

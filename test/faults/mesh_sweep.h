@@ -1,0 +1,30 @@
+#pragma once
+
+#include "test/faults/mesh_victim.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace scene {
+
+/// The calls that are refused: each with one error, as the sweep without peers tries the others.
+std::vector<int> refused_calls();
+/// A refusal of each of those among the calls that were counted.
+std::vector<Strike> refusals(const std::map<int, int>& counts);
+/// A kill at each of all that were counted.
+std::vector<Strike> kills(const std::map<int, int>& counts);
+
+/// Lets one strike; tells what is wrong afterwards, and whether it was met at all.
+using MeshCase = std::function<bool(const Strike& strike, Verdict& verdict)>;
+/// A host for cases, one after the other, until one is not survived.
+using MeshScene = std::function<MeshCase()>;
+
+/// Of these strikes every so many-th, the first included, as IPIP_FAULT_STRIDE says (1): as many at
+/// a time as there are processors, each in a scene of its own. Fails the test for each that was not
+/// survived, and where none was met.
+void sweep_mesh(const std::string& campaign, const std::vector<Strike>& strikes,
+                const MeshScene& scene);
+
+} // namespace scene
