@@ -50,6 +50,12 @@ pid_t start(const Host& host, const Words& words, const std::filesystem::path& l
     });
 }
 
+/// IPIP_TEST_AGENT, such as one with a sanitizer of its own, or the one built with the test.
+std::string program_of_agent() {
+    const char* other = std::getenv("IPIP_TEST_AGENT");
+    return other != nullptr ? other : std::string(PROGRAMS) + "/ipipd";
+}
+
 int to_status(int wait_status) {
     return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
 }
@@ -71,7 +77,7 @@ Agent::Agent(const Host& host, Words options, Words wrapper)
     Words words = std::move(wrapper);
     const std::string programs = PROGRAMS;
     for (const std::string& word :
-         {programs + "/ipipd", std::string("--program-dir"), programs, std::string("--cni-bin-dir"),
+         {program_of_agent(), std::string("--program-dir"), programs, std::string("--cni-bin-dir"),
           bin_dir().string(), std::string("--cni-conf-dir"), conf_dir().string(),
           std::string("--etc-dir"), (host.folder() / "etc").string()})
         words.push_back(word);
