@@ -3,13 +3,13 @@
 #
 #   test/run.sh [STEP...]
 #
-# Without a STEP, all of these: style dev release faults ipip kubernetes demo runtimes bench manifests
-# supply clang tidy fuzz. By its name only, as test/cluster.sh does it too: image.
+# Without a STEP, all of these: style dev release faults churn ipip kubernetes demo runtimes bench manifests
+# supply clang tidy fuzz. By its name only: image, as test/cluster.sh does it too, and threads.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
-readonly steps=(style dev release faults ipip kubernetes demo runtimes bench manifests supply clang tidy fuzz)
-readonly further_steps=(image)
+readonly steps=(style dev release faults churn ipip kubernetes demo runtimes bench manifests supply clang tidy fuzz)
+readonly further_steps=(image threads)
 readonly fuzz_seconds=10 # for each target
 
 say() {
@@ -44,6 +44,16 @@ faults() {
     test/install.sh iproute2 nftables strace
     test/build.sh release ipip ipip-ipam ipipctl ipipd fault_test
     build/release/bin/fault_test --gtest_brief=1
+}
+
+churn() {
+    say 'churn: a thousand pods come and go, and nothing grows'
+    test/long_run.sh 1000
+}
+
+threads() {
+    say 'threads: the agent under ThreadSanitizer, on the running kernel'
+    test/threads.sh
 }
 
 clang() {

@@ -15,9 +15,12 @@ constexpr std::size_t callers = 4;
 constexpr std::size_t slots_each = 16;
 constexpr std::size_t adds_each = 10; // of a caller, before it stops for a while
 
+constexpr const char* second_address = "172.16.5.200"; // of the host
+
 } // namespace
 
 Day::Day(int peers) : cluster_(1 + peers), nodes_file_(host().folder() / "nodes") {
+    host().net().ip("address add " + std::string(second_address) + "/24 dev eth0\n");
     restore_nodes();
     agent_ = std::make_unique<Agent>(
         host(), Words{"--nodes-file", nodes_file_.string(), "--ip-masq", "true"});
@@ -116,7 +119,7 @@ void Day::collect_garbage() {
 void Day::change_nodes() {
     Json nodes = cluster_.nodes(cluster_.size() > 1 ? 1 + static_cast<int>(random_() % 3) : 0);
     // On a host without peers, its own entry is all that can be another.
-    nodes[0]["addresses"].push_back("fd00::" + std::to_string(1 + random_() % 9));
+    nodes[0]["addresses"] = {second_address};
     write_nodes_file(nodes_file_, nodes);
 }
 

@@ -3,7 +3,6 @@
 
 #include <csignal>
 #include <fstream>
-#include <sys/syscall.h>
 #include <thread>
 
 // Leases count by the time since the boot. It is another one in another time namespace, and goes
@@ -116,14 +115,12 @@ Words strace(const std::string& file, const Words& more = {}) {
 /// The number of the call of flock(2) by which an ADD ends the transaction that takes its lease.
 int end_of_lease(const std::string& file) {
     std::ifstream lines(file);
-    bool inside = false;
-    int number = 1;
-    for (std::string line; std::getline(lines, line); ++number) {
-        if (inside && line.find("LOCK_UN") != line.npos)
-            return number;
-        inside = inside || line.find("LOCK_EX") != line.npos;
-    }
-    return -1;
+    int number = 0;
+    int last = -1; // before, the file of the leases is looked for under its lock
+    for (std::string line; std::getline(lines, line);)
+        if (++number; line.find("LOCK_UN") != line.npos)
+            last = number;
+    return last;
 }
 
 /// The process that strace tells to have stopped.
@@ -136,9 +133,12 @@ std::optional<pid_t> stopped_in(const std::string& file) {
 }
 
 bool waits_for_lock(pid_t process) {
-    int call = -1;
-    std::ifstream("/proc/" + std::to_string(process) + "/syscall") >> call;
-    return call == SYS_flock;
+    const std::string waiting = "-> FLOCK  ADVISORY  WRITE " + std::to_string(process) + ' ';
+    std::ifstream locks("/proc/locks");
+    for (std::string line; std::getline(locks, line);)
+        if (line.find(waiting) != line.npos)
+            return true;
+    return false;
 }
 
 TEST_F(AgentOnOneHost, FreesNoAddressOfAnAddUnderWayWhoseClockIsBehind) {
