@@ -335,9 +335,8 @@ void Keeper::audit() {
         const auto no_adds = mesh::shut(state_dir_);
         mending = pods::mend(store, route_, all_pods);
     }
-    const auto abandoned = pods::abandoned(store, route_, settings_.network);
-    for (const ipam::Lease& lease : abandoned)
-        store.release(lease.owner);
+    store.amend_times(settings_.network);
+    const auto abandoned = free_abandoned(store);
     const std::uint64_t used = store.leases(settings_.network).size();
     const std::uint64_t all = pod_addresses(own_);
     health_.change([&](Condition& condition) {
@@ -357,6 +356,18 @@ void Keeper::audit() {
     for (const auto& [address, owner, since] : abandoned)
         log_warning("freed " + address.to_string() + ", leased to interface " + owner.interface +
                     " of container " + owner.container + ", whose link is gone");
+}
+
+/// Frees the leases of pods that are gone, while no ADD is between lease and link: how old a lease
+/// is need not be true, where an ADD runs by another clock than this one. Returns them.
+std::vector<ipam::Lease> Keeper::free_abandoned(ipam::Store& store) {
+    if (pods::abandoned(store, route_, settings_.network).empty())
+        return {};
+    const auto no_adds = mesh::shut(state_dir_);
+    auto abandoned = pods::abandoned(store, route_, settings_.network);
+    for (const ipam::Lease& lease : abandoned)
+        store.release(lease.owner);
+    return abandoned;
 }
 
 void Keeper::install() {

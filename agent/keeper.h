@@ -6,6 +6,7 @@
 #include "agent/opponents.h"
 #include "agent/options.h"
 #include "agent/roster.h"
+#include "ipam/store.h"
 #include "mesh/admission.h"
 #include "mesh/standing.h"
 
@@ -55,6 +56,7 @@ class Keeper {
     void repair(const std::vector<std::string>& wrongs);
     void break_off_fight(const std::vector<std::string>& repairs);
     void audit();
+    std::vector<ipam::Lease> free_abandoned(ipam::Store& store);
     void install();
     void fail(const std::string& why);
     void look_by(std::chrono::milliseconds time);

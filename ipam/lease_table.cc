@@ -182,6 +182,41 @@ void LeaseTable::forget_rested(BootTime now) {
         transaction_.remove('a' +
                             entry.substr(1 + time_size)); // network and address: the same bytes
     }
+    restart_rests(now);
+}
+
+void LeaseTable::restart_rests(BootTime now) {
+    std::string first = "q";
+    append_time(first, now + BootTime(1));
+    std::vector<std::string> later;
+    {
+        Cursor cursor(transaction_);
+        for (cursor.seek(first);
+             cursor && cursor.key().starts_with('q') && later.size() < forgotten_at_once;
+             cursor.next())
+            later.emplace_back(cursor.key());
+    }
+    std::string since;
+    append_time(since, now);
+    for (const std::string& entry : later) {
+        const std::string place = entry.substr(1 + time_size); // network and address
+        transaction_.remove(entry);
+        transaction_.put('q' + since + place, {});
+        transaction_.put('a' + place, since);
+    }
+}
+
+bool LeaseTable::amend_leases(const std::string& network, BootTime now) {
+    std::vector<std::pair<ip::Address, std::string>> later;
+    for (Walk walk(*this, network); walk.at(); walk.next())
+        if (walk.at()->leased() && walk.at()->since > now)
+            later.emplace_back(walk.at()->address, walk.at()->holder);
+    for (const auto& [address, holder] : later) {
+        std::string value;
+        append_time(value, now);
+        transaction_.put(address_key(network, address), value + holder);
+    }
+    return !later.empty();
 }
 
 std::optional<ip::Address> LeaseTable::last_given(const std::string& network,

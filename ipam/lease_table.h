@@ -57,7 +57,7 @@ class LeaseTable {
     bool any_held(const std::string& network) const;
     std::optional<KnownAddress> find(const std::string& network, const ip::Address& address) const;
 
-    /// Gives `owner`, who holds `held`, the address besides. REQUIRES: it is not leased.
+    /// Gives `owner` the address; once more, if it has it already. REQUIRES: nobody else has it.
     void take(const Owner& owner, const ip::Address& address, BootTime now);
 
     /// Follows take(): writes down all that the owner now holds.
@@ -66,8 +66,13 @@ class LeaseTable {
     /// Takes all from `owner`, to rest.
     void release(const Owner& owner, const std::vector<ip::Address>& held, BootTime now);
 
-    /// Forgets a few of the addresses that have rested: more than one call lets rest.
+    /// Forgets a few of the addresses that have rested: more than one call lets rest. A few of
+    /// those whose rest began in the future begin it now.
     void forget_rested(BootTime now);
+
+    /// Leases of the network that were taken in the future, by a clock that is ahead of this one or
+    /// before it was put back, count from now on. Returns whether there were any.
+    bool amend_leases(const std::string& network, BootTime now);
 
     std::optional<ip::Address> last_given(const std::string& network, const RangeSet& set) const;
     void set_last_given(const std::string& network, const RangeSet& set, const ip::Address& last);
@@ -108,6 +113,8 @@ class LeaseTable {
     };
 
   private:
+    void restart_rests(BootTime now);
+
     Transaction& transaction_;
 };
 

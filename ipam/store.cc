@@ -156,6 +156,7 @@ Store::Allocation Store::allocate(const Owner& owner, const Wish& wish) {
                                   " cannot be had: " + describe(owner.container, owner.interface) +
                                   " holds " + kept->to_string() + " already; release that first");
             result.addresses.push_back(*kept);
+            table.take(owner, *kept, time); // a lease of long ago without a link would be freed
             continue;
         }
         result.adopted = false;
@@ -168,11 +169,9 @@ Store::Allocation Store::allocate(const Owner& owner, const Wish& wish) {
         result.addresses.push_back(address);
         held.push_back(address);
     }
-    if (!result.adopted) {
-        table.set_held(owner, held);
-        table.forget_rested(time);
-        transaction.commit();
-    }
+    table.set_held(owner, held);
+    table.forget_rested(time);
+    transaction.commit();
     return result;
 }
 
@@ -211,6 +210,18 @@ std::vector<Lease> Store::leases(const std::string& network) const {
         if (walk.at()->leased())
             result.push_back(lease(network, *walk.at()));
     return result;
+}
+
+void Store::amend_times(const std::string& network) {
+    const auto has_later = [&] {
+        const auto all = leases(network);
+        return std::ranges::any_of(all, [](const Lease& lease) { return lease.since > now(); });
+    };
+    if (!has_later()) // the usual case keeps nobody waiting
+        return;
+    Transaction transaction(*database_, Mode::write);
+    if (LeaseTable(transaction).amend_leases(network, now()))
+        transaction.commit();
 }
 
 void Store::require_free(const std::string& network, const std::vector<RangeSet>& sets) const {

@@ -72,9 +72,9 @@ class Store {
     /// address given out, and an address that was released rests for `rest` unless nothing
     /// else is free; then the longest rested goes first.
     ///
-    /// What the owner holds in a set already (and is not reserved since) it keeps, in_use unasked;
-    /// only sets in which it holds nothing get a new address. What it holds outside of the sets,
-    /// after a change of the ranges, stays its own until release().
+    /// What the owner holds in a set already (and is not reserved since) it keeps, in_use unasked,
+    /// as if it had just got it; only sets in which it holds nothing get a new address. What it
+    /// holds outside of the sets, after a change of the ranges, stays its own until release().
     ///
     /// Throws Exhausted; Unavailable, also where the owner keeps another address than the one
     /// requested; std::invalid_argument for a set without ranges or one that mixes families.
@@ -89,6 +89,11 @@ class Store {
 
     /// All leases of a network, by address. Reads everything: for people and audits.
     std::vector<Lease> leases(const std::string& network) const;
+
+    /// Leases taken in the future count from now on; by their own time they would not be old for as
+    /// long as the clock has gone back. CLOCK_BOOTTIME is another in another time namespace, and
+    /// in a machine that goes on from what was saved of it.
+    void amend_times(const std::string& network);
 
     /// Throws Exhausted where allocate() would, for a new owner without wishes. Changes nothing.
     void require_free(const std::string& network, const std::vector<RangeSet>& sets) const;

@@ -60,6 +60,7 @@ std::vector<ipam::RangeSet> sets_for(const Config& config, const mesh::Node& sel
 
 /// Frees those. Returns whether there were any.
 bool free_abandoned(ipam::Store& store, netlink::Socket& host, const std::string& network) {
+    store.amend_times(network);
     const auto leases = pods::abandoned(store, host, network);
     for (const auto& [address, owner, since] : leases) {
         store.release(owner);

@@ -85,6 +85,59 @@ TEST_F(LeaseStore, ForgetsFasterThanReleasesComeButAFewAtATime) {
     EXPECT_EQ(resting(), 0U);
 }
 
+TEST_F(LeaseStore, LetsARestThatBeganInTheFutureBeginNow) {
+    using std::chrono::hours;
+    using std::chrono::seconds;
+    store();
+    const Database database(file());
+    Transaction transaction(database, Transaction::Mode::write);
+    LeaseTable table(transaction);
+    const std::vector<Address> held{Address::parse("10.0.0.1"), Address::parse("10.0.0.2")};
+    for (const Address& address : held)
+        table.take(owner(1), address, hours(9000));
+    table.release(owner(1), held, hours(9000));
+    table.forget_rested(seconds(100));
+    EXPECT_EQ(table.find("pods", held[0]).value().since, seconds(100));
+    EXPECT_FALSE(table.find("pods", held[0]).value().rested(seconds(159)));
+    EXPECT_TRUE(table.find("pods", held[0]).value().rested(seconds(160)));
+    table.forget_rested(seconds(160));
+    EXPECT_FALSE(LeaseTable::Walk(table, "pods").at());
+    EXPECT_FALSE(LeaseTable::RestingWalk(table, "pods").at());
+}
+
+TEST_F(LeaseStore, CountsLeasesOfTheFutureFromNowOn) {
+    using std::chrono::hours;
+    using std::chrono::seconds;
+    store();
+    const Database database(file());
+    Transaction transaction(database, Transaction::Mode::write);
+    LeaseTable table(transaction);
+    const Address later = Address::parse("10.0.0.1");
+    const Address earlier = Address::parse("10.0.0.2");
+    table.take(owner(1), later, hours(9000));
+    table.take(owner(2), earlier, seconds(50));
+    EXPECT_TRUE(table.amend_leases("pods", seconds(100)));
+    EXPECT_EQ(table.find("pods", later).value().since, seconds(100));
+    EXPECT_EQ(table.find("pods", later).value().container(), owner(1).container);
+    EXPECT_EQ(table.find("pods", earlier).value().since, seconds(50));
+    EXPECT_FALSE(table.amend_leases("pods", seconds(100)));
+}
+
+TEST_F(LeaseStore, GivesAnOwnerThatAsksAgainAYoungLease) {
+    Store leases = store();
+    {
+        const Database database(file());
+        Transaction transaction(database, Transaction::Mode::write);
+        LeaseTable table(transaction);
+        table.take(owner(1), Address::parse("10.0.0.1"), BootTime(0));
+        table.set_held(owner(1), {Address::parse("10.0.0.1")});
+        transaction.commit();
+    }
+    const auto before = boot_time();
+    EXPECT_EQ(take(leases, 1), "10.0.0.1");
+    EXPECT_GE(leases.leases("pods").at(0).since, before) << "its link is yet to come";
+}
+
 TEST_F(LeaseStore, ForgetsRestedAddressesWithEachAllocationAndRelease) {
     Store leases = store();
     const auto known = [&](const Address& address) {
