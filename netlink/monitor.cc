@@ -1,11 +1,8 @@
 #include "netlink/monitor.h"
 
 #include "netlink/error.h"
-#include "netlink/link.h"
 #include "netlink/message.h"
-#include "netlink/socket.h"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <initializer_list>
@@ -21,7 +18,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
-#include <vector>
 
 namespace netlink {
 
@@ -55,18 +51,6 @@ std::string_view name_of(nlmsghdr* header) {
 bool went_down(const ifinfomsg* link) {
     return link->ifi_change != ~0U && (link->ifi_change & IFF_UP) != 0 &&
            (link->ifi_flags & IFF_UP) == 0;
-}
-
-/// A link is taken down as it is deleted too: then the kernel does not answer before it is gone.
-bool any_is_down(const std::set<int>& links) {
-    std::vector<Request> requests;
-    requests.reserve(links.size());
-    for (const int link : links)
-        requests.push_back(get_link(link));
-    Socket socket;
-    return std::ranges::any_of(socket.exchange(requests), [](const Socket::Answer& answer) {
-        return !answer.error && !to_link(answer.reply).up;
-    });
 }
 
 /// The device that the setting is of; negative for those of all and of new ones.
@@ -109,8 +93,11 @@ Monitor::News Monitor::take() {
     News news;
     read(route_.get(), &Monitor::concerns_mesh, news);
     read(nftables_.get(), &Monitor::any, news);
-    if (!downed_.empty() && any_is_down(std::exchange(downed_, {})))
-        news.any = true;
+    // A link is taken down as it is deleted too; then the kernel forgets its number at once.
+    for (const int index : std::exchange(downed_, {})) {
+        std::array<char, IF_NAMESIZE> name{};
+        news.any = news.any || ::if_indextoname(static_cast<unsigned>(index), name.data());
+    }
     return news;
 }
 
