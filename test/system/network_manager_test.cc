@@ -80,7 +80,8 @@ TEST_F(NetworkManager, IsRepairedAfterWithoutTheDropIn) {
     EXPECT_TRUE(comes_to_be(link, "connected")) << states();
     EXPECT_TRUE(comes_to_be(tunnel, "connected (externally)")) << states();
     switch_off_and_on();
-    EXPECT_TRUE(agent->says("repaired: brought up the link " + link)) << agent->log() << states();
+    EXPECT_TRUE(agent->says("repaired: made the route to the pod 10.10.100.1 by " + link))
+        << agent->log() << states();
     EXPECT_TRUE(comes_true([&] { return reaches(near.net, there); })) << agent->log();
     EXPECT_TRUE(comes_true([&] { return agent->page("/readyz").status == 200; })) << agent->log();
     EXPECT_THAT(host.net().run("ip address show dev " + link).out, HasSubstr("192.168.9.9/24"))
