@@ -13,7 +13,7 @@ readonly steps=(style dev release faults churn ipip kubernetes demo runtimes ben
 readonly further_steps=(image kernels mesh_faults threads)
 readonly fuzz_seconds=8 # for each target
 # Of the system tests those whose own eyes want no IPv6, with every verb and the agent.
-readonly without_ipv6='Mesh.*:CheckOfTunnels.*:StatusOfTunnels.*:AgentMesh.*:Deletion.*:Masquerade.*'
+readonly without_ipv6='Mesh.*:CheckOfTunnels.NamesTheS*:CheckOfTunnels.NamesAPod*:AgentMesh.FollowsN*:Masquerade.*'
 readonly fault_stride=97 # of the mesh's faults, of which there are 2,000
 
 say() {

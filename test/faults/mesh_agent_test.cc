@@ -44,6 +44,8 @@ class Kept {
         counts_ = interception_->counts();
         const bool hit = interception_->hit();
         interception_->arm({});
+        if (hit && fault.error == 0)
+            agent_->wait(); // it may have been as it was done
         if (agent_->has_ended()) {
             verdict.require(fault.error == 0 || agent_->count("ipipd: ") == 1,
                             "the agent ended without a reason: " + agent_->log());
