@@ -4,12 +4,12 @@
 #   test/run.sh [STEP...]
 #
 # Without a STEP, all of these: style dev release faults churn ipip kubernetes demo runtimes bench manifests
-# supply clang tidy fuzz. By its name only: image, as test/cluster.sh does it too, and threads.
+# supply clang tidy fuzz. By its name only, as test/cluster.sh does it too: image.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
 readonly steps=(style dev release faults churn ipip kubernetes demo runtimes bench manifests supply clang tidy fuzz)
-readonly further_steps=(image threads)
+readonly further_steps=(image)
 readonly fuzz_seconds=10 # for each target
 
 say() {
@@ -49,11 +49,6 @@ faults() {
 churn() {
     say 'churn: a thousand pods come and go, and nothing grows'
     test/long_run.sh 1000
-}
-
-threads() {
-    say 'threads: the agent under ThreadSanitizer, on the running kernel'
-    test/threads.sh
 }
 
 clang() {
