@@ -71,6 +71,12 @@ std::string to_text(const Stamp& stamp) {
     return text.append(last_line).append("\n");
 }
 
+bool is_number(std::string_view text, std::uint32_t& value) {
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, value);
+    return error == std::errc() && rest == end;
+}
+
 /// False for a key that this version does not know. Throws std::invalid_argument.
 bool take_line(Stamp& stamp, std::string_view key, std::string_view value) {
     if (key == "network")
@@ -88,8 +94,7 @@ bool take_line(Stamp& stamp, std::string_view key, std::string_view value) {
     else if (key == "tunnel-address")
         stamp.self.tunnel_addresses.push_back(ip::Address::parse(value));
     else if (key == "pod-mtu")
-        return std::from_chars(value.data(), value.data() + value.size(), stamp.pod_mtu).ptr ==
-               value.data() + value.size();
+        return is_number(value, stamp.pod_mtu);
     else if (key == "forwarding-turned-on")
         stamp.forwarding_turned_on.emplace_back(value);
     else if (key == "doubted")

@@ -6,8 +6,6 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <netlink/attr.h>
-#include <netlink/msg.h>
 #include <optional>
 #include <span>
 #include <string>

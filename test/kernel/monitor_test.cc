@@ -27,6 +27,15 @@ class MonitorTest : public testing::Test {
 
     Namespace host_;
     Namespace pod_;
+    const PodLink link_{.host_name = "veth0123456789a",
+                        .alias = "podnet: default/web eth0",
+                        .pod_name = "eth0",
+                        .host_mac = ip::Mac::parse("0a:58:0a:0a:64:01"),
+                        .pod_mac = ip::Mac::parse("0a:58:0a:0a:64:02"),
+                        .mtu = 1480,
+                        .addresses = {ip::Address::parse("10.10.100.11")},
+                        .gateways = {ip::Address::parse("10.10.100.10")},
+                        .routes = {{.destination = ip::Cidr::parse("0.0.0.0/0")}}};
     scene::Visit here_{host_};
     Monitor monitor_;
     Socket socket_;
@@ -34,26 +43,17 @@ class MonitorTest : public testing::Test {
 
 TEST_F(MonitorTest, IsNotWokenByPodsThatComeAndGo) {
     Pod target{Netns::open(pod_.path())};
-    const PodLink link{.host_name = "veth0123456789a",
-                       .alias = "podnet: default/web eth0",
-                       .pod_name = "eth0",
-                       .host_mac = ip::Mac::parse("0a:58:0a:0a:64:01"),
-                       .pod_mac = ip::Mac::parse("0a:58:0a:0a:64:02"),
-                       .mtu = 1480,
-                       .addresses = {ip::Address::parse("10.10.100.11")},
-                       .gateways = {ip::Address::parse("10.10.100.10")},
-                       .routes = {{.destination = ip::Cidr::parse("0.0.0.0/0")}}};
     for (int i = 0; i < 3; ++i) {
-        attach(socket_, target, link);
+        attach(socket_, target, link_);
         EXPECT_FALSE(monitor_.take().any) << "it came";
-        ASSERT_TRUE(detach(socket_, link.host_name));
+        ASSERT_TRUE(detach(socket_, link_.host_name));
         EXPECT_FALSE(monitor_.take().any) << "it went";
     }
 }
 
 TEST_F(MonitorTest, HearsOfAPodsLinkThatSomeoneTakesDown) {
-    host_.ip("link add veth0123456789a type veth peer name pod0\nlink set veth0123456789a up\n"
-             "link set pod0 up\n");
+    Pod target{Netns::open(pod_.path())};
+    attach(socket_, target, link_);
     (void)monitor_.take();
     host_.ip("link set veth0123456789a down\n");
     EXPECT_TRUE(monitor_.take().any);
