@@ -1,8 +1,7 @@
+#include "mesh/stamp.h"
 #include "test/faults/mesh_sweep.h"
 #include "test/system/agent.h"
 
-#include <csignal>
-#include <fstream>
 
 // The agent finds other nodes in its file: each system call that it makes until the mesh of them
 // stands is refused in turn, or it is killed there.
@@ -71,9 +70,8 @@ class Kept {
 
     /// The fingerprint of a mesh that was made to its end; empty while one is in the making.
     std::string finished() const {
-        std::ifstream file(victim_.host().state_dir() / "mesh.json");
-        const Json stamp = Json::parse(file, nullptr, false);
-        return stamp.is_object() ? stamp.value("fingerprint", "") : "";
+        const auto stamp = mesh::read_stamp(victim_.host().state_dir());
+        return stamp ? stamp->fingerprint : "";
     }
 
     /// A pod comes and goes while there is no agent.
