@@ -193,9 +193,9 @@ TEST_F(Gc, WorksWithANodeListThatHasBecomeWrong) {
 }
 
 TEST_F(Gc, ThatCannotDeleteTheLinksFreesNothing) {
-    // After a look at all links and one at their groups.
+    // After a look at all links.
     const Output output =
-        host.call(with_refused_requests(call({{"cni.dev/valid-attachments", valid(1)}}), "3"));
+        host.call(with_refused_requests(call({{"cni.dev/valid-attachments", valid(1)}}), "2"));
     EXPECT_EQ(refusal_of(output).code, 100) << output.out;
     EXPECT_THAT(refusal_of(output).message, HasSubstr("delete the link veth"));
     EXPECT_TRUE(is_unchanged(host.net(), states[2]));
@@ -259,7 +259,7 @@ TEST_F(GcOfAnotherPlugin, ReportsEveryFailure) {
     Call delegated =
         call({{"ipam", {{"type", "scripted"}}}, {"cni.dev/valid-attachments", valid(2)}});
     delegated.path = {scripted.path()};
-    const Output output = host.call(with_refused_requests(delegated, "3"));
+    const Output output = host.call(with_refused_requests(delegated, "2"));
     EXPECT_THAT(refusal_of(output).message, HasSubstr("no way"));
     EXPECT_THAT(Json::parse(output.out).value("details", ""), HasSubstr(link_of(results[2])));
     EXPECT_TRUE(is_leased("podnet", "three"));

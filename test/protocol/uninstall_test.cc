@@ -181,10 +181,11 @@ TEST_F(UninstallTest, ClearsTheMeshWithoutItsStamp) {
 TEST_F(UninstallTest, DoesNotTakeTheWordOfAnEarlierBootAboutForwarding) {
     install();
     const auto stamp = host.state_dir() / "mesh.stamp";
-    Json text = Json::parse(installation.files().at(stamp));
-    ASSERT_EQ(text.at("forwardingTurnedOn"), Json({"eth0"}));
-    text["host"] = "00000000-0000-0000-0000-000000000000 " + text.at("host").get<std::string>();
-    Installation::put(stamp, text.dump());
+    std::string text = installation.files().at(stamp);
+    ASSERT_THAT(text, HasSubstr("\nforwarding-turned-on eth0\n"));
+    const std::string key = "\nhost ";
+    text.insert(text.find(key) + key.size(), "00000000-0000-0000-0000-000000000000 ");
+    Installation::put(stamp, text);
     Installation::put(host.state_dir() / "leases-00000000-0000-0000-0000-000000000000.mdb");
     const Output output = installation.uninstall();
     EXPECT_EQ(output.status, 0);
