@@ -18,7 +18,7 @@
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__clang__) // which has no such word
 /// What a damaged database holds when it faults is lost on purpose, see Database.
-extern "C" const char* __lsan_default_suppressions() {
+extern "C" const char* __lsan_default_suppressions() { // NOLINT: the sanitizer names it
     return "leak:liblmdb";
 }
 #endif
