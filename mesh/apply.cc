@@ -114,11 +114,8 @@ Indices make_devices(netlink::Socket& route, const Changes& changes, const Obser
     pipeline.flush();
     std::vector<Conflict::InTheWay> obstacles;
     // What has such a name and was not made now is not to be changed either.
-    for (const netlink::TunnelDevice* device : make_devices(route, changes.make, obstacles)) {
-        // An ipip device carries no IPv6: what such an address would send only counts as errors.
-        pipeline.add(netlink::without_ipv6_address(device->name));
+    for (const netlink::TunnelDevice* device : make_devices(route, changes.make, obstacles))
         pipeline.add(netlink::get_link(device->name));
-    }
     pipeline.flush();
     if (!obstacles.empty())
         throw Conflict(std::move(obstacles));
@@ -133,10 +130,17 @@ void configure(netlink::Socket& route, const std::vector<Changes::Configure>& de
     pipeline.flush();
 }
 
+/// Also those that were made by one who did not get any further.
 void set_up_devices(netlink::Socket& route, const Changes& changes) {
     Pipeline pipeline(route, must_succeed);
-    for (const netlink::TunnelDevice& device : changes.change)
+    // An ipip device carries no IPv6: what such an address would send only counts as errors. It
+    // would get one as it comes up.
+    for (const auto& [device, settings] : changes.configure)
+        pipeline.add(netlink::without_ipv6_address(device));
+    for (const netlink::TunnelDevice& device : changes.change) {
+        pipeline.add(netlink::without_ipv6_address(device.name));
         pipeline.add(netlink::change_tunnel(device));
+    }
     pipeline.flush();
     configure(route, changes.configure);
     configure(route, changes.loosen, must_succeed_unless_gone);

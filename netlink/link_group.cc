@@ -34,7 +34,7 @@ Request set_group(const Link& link, std::uint32_t group) {
 Request delete_group(std::uint32_t group) {
     Message message = make_message(RTM_DELLINK, 0, ifinfomsg{});
     built(nla_put_u32(message.get(), IFLA_GROUP, group));
-    return {std::move(message), "delete the links of group " + std::to_string(group)};
+    return {std::move(message), "delete a group of links"};
 }
 
 } // namespace
