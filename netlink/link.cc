@@ -109,7 +109,8 @@ Traffic to_traffic(const Message& reply) {
     const auto tunnel = info.nested<IFLA_IPTUN_MAX>(IFLA_INFO_DATA);
     rtnl_link_stats64 counters{}; // grows from kernel to kernel
     const auto raw = link.bytes(IFLA_STATS64);
-    std::memcpy(&counters, raw.data(), std::min(raw.size(), sizeof counters));
+    std::ranges::copy(raw.first(std::min(raw.size(), sizeof counters)),
+                      reinterpret_cast<std::uint8_t*>(&counters));
     const std::string kind = info.text(IFLA_INFO_KIND);
     return {.index = header.ifi_index,
             .kind = kind,
