@@ -2,7 +2,6 @@
 #include "test/faults/mesh_sweep.h"
 #include "test/system/agent.h"
 
-
 // The agent finds other nodes in its file: each system call that it makes until the mesh of them
 // stands is refused in turn, or it is killed there.
 
