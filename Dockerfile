@@ -17,7 +17,8 @@ RUN set -eu; \
     apt-get install --yes --no-install-recommends \
         cmake ninja-build pkg-config g++ dpkg-dev \
         libnl-3-dev libnl-route-3-dev nlohmann-json3-dev libspdlog-dev libfmt-dev liblmdb-dev \
-        libyaml-cpp-dev libcivetweb-dev prometheus-cpp-dev libcli11-dev libssl-dev libnghttp2-dev
+        libyaml-cpp-dev libcivetweb-dev prometheus-cpp-dev libcli11-dev libseccomp-dev libssl-dev \
+        libnghttp2-dev
 
 # Debian's libcurl brings LDAP, Kerberos, SSH, RTMP and a second TLS library with it: 10 MiB that a
 # program with rights over the host's network had better not carry. The same source without them:

@@ -1,6 +1,7 @@
 #include "agent/file_source.h"
 #include "agent/interface.h"
 
+#include "agent/confinement.h"
 #include "agent/keeper.h"
 #include "agent/kube_source.h"
 #include "agent/log.h"
@@ -141,7 +142,19 @@ class Cluster {
     Reporter reporter_;
 };
 
+/// Where the kernel or a runtime has none of it, the network is worth more.
+void confine_where_possible() {
+#ifndef IPIP_UNCONFINED
+    try {
+        confine();
+    } catch (const std::system_error& error) {
+        log_warning(error.what());
+    }
+#endif
+}
+
 void run(const Options& options) {
+    confine_where_possible();
     const netlink::Fd stop = signals();
     const netlink::Fd lock = lock_host(options.state_dir());
     for (const std::string& key : options.unknown_keys)

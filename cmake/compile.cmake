@@ -13,7 +13,7 @@ target_link_options(ipip_compile INTERFACE -Wl,--gc-sections)
 # Hardening, as Debian builds its own packages; test/supply.sh looks whether it is there. The static
 # programs are no PIE: they would relocate themselves first, at each call, for a random place of
 # which a program that lives for two milliseconds and reads one document has little.
-if(NOT IPIP_SANITIZE)
+if(NOT IPIP_SANITIZE AND NOT IPIP_SANITIZE_THREADS)
   target_compile_options(ipip_compile INTERFACE
     -fstack-protector-strong -fstack-clash-protection
     $<$<CONFIG:Release>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)
@@ -26,6 +26,10 @@ if(IPIP_SANITIZE)
   target_compile_options(ipip_compile INTERFACE
     -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(ipip_compile INTERFACE -fsanitize=address,undefined)
+endif()
+if(IPIP_SANITIZE_THREADS)
+  target_compile_options(ipip_compile INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
+  target_link_options(ipip_compile INTERFACE -fsanitize=thread)
 endif()
 if(IPIP_FUZZ)
   target_compile_options(ipip_compile INTERFACE -fsanitize=fuzzer-no-link)

@@ -13,8 +13,6 @@ namespace {
 // A route of ours that only catches what no other leads away, and never hides one of anybody's.
 constexpr std::uint32_t last_resort_metric = 4096;
 
-constexpr int loose = 2; // rp_filter
-
 constexpr std::string_view prefix = device_prefix;
 constexpr std::size_t name_length = prefix.size() + 8;
 
@@ -173,12 +171,11 @@ class Planner {
         else if (!is_as_made(*link, device))
             changes_.change.push_back(device);
         const bool takes_over = regroups_ && device.remote;
-        const int rp_filter_in_the_end = wanted_.check_source ? 1 : 0;
-        const int rp_filter = takes_over ? loose : rp_filter_in_the_end;
-        if (takes_over) {
+        const int rp_filter = takes_over ? loose : wanted_.rp_filter;
+        if (takes_over)
             changes_.bring_up.push_back({device.name, {.up = true}});
-            changes_.tighten.push_back({device.name, {.rp_filter = rp_filter_in_the_end}});
-        }
+        if (rp_filter != wanted_.rp_filter)
+            changes_.tighten.push_back({device.name, {.rp_filter = wanted_.rp_filter}});
         if (link == nullptr || !link->forwarding || link->rp_filter != rp_filter)
             changes_.configure.push_back({device.name,
                                           {.alias = device.alias,

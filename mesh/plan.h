@@ -55,12 +55,19 @@ struct Tunnel {
     std::vector<Way> ways;
 };
 
+// Values of rp_filter: no check of the source; it must be answered by the same device; it must be
+// answered at all (RFC 3704 sections 2.2 and 2.4). Of a device's and that for all devices the
+// higher one counts.
+inline constexpr int unchecked = 0;
+inline constexpr int strict = 1;
+inline constexpr int loose = 2;
+
 struct Wanted {
     std::string network;
     std::vector<Tunnel> tunnels;
     std::optional<ip::Address> endpoint; ///< none: the mesh is to go
     std::vector<ip::Cidr> own_pod_cidrs;
-    bool check_source = true;
+    int rp_filter = strict; ///< of the tunnels
 };
 
 /// What the kernel has that could be ours.

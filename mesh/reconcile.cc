@@ -100,13 +100,21 @@ Tunnel shared_tunnel(const Node& self, const std::vector<const Node*>& peers,
     return tunnel;
 }
 
+/// The rules know of peers' own addresses and of IPv6, which rp_filter does not. Loose and not
+/// unchecked, as that overrules a strict one for all devices.
+int rp_filter_for(const Settings& settings) {
+    if (!settings.check_source)
+        return unchecked;
+    return netlink::looks_for_way_back() ? loose : strict;
+}
+
 Wanted want(const std::vector<Node>& nodes, const Node& self, const Settings& settings,
             const Underlay& underlay, std::uint32_t own_mtu) {
     Wanted wanted{.network = settings.network,
                   .tunnels = {},
                   .endpoint = address_in(ip::Family::v4, self.tunnel_addresses),
                   .own_pod_cidrs = self.pod_cidrs,
-                  .check_source = settings.check_source};
+                  .rp_filter = rp_filter_for(settings)};
     std::vector<const Node*> peers;
     for (const Node& node : nodes)
         if (&node != &self)
@@ -158,13 +166,18 @@ netlink::Masquerade masquerade_for(const std::vector<Node>& nodes, const Node& s
 netlink::SourceCheck source_check_for(const std::vector<Node>& nodes, const Node& self,
                                       const Settings& settings) {
     netlink::SourceCheck check{
-        .pod_group = netlink::pod_group, .tunnels = device_prefix, .senders = {}};
-    if (settings.topology == Topology::shared) {
-        netlink::SourceCheck::Senders senders{.own = underlay_address(self), .peers = {}};
-        for (const Node& node : nodes)
-            if (&node != &self)
-                senders.peers.push_back(ip::Cidr::host(underlay_address(node)));
-        check.senders = std::move(senders);
+        .pod_group = netlink::pod_group, .tunnels = device_prefix, .senders = {}, .peers = {}};
+    const bool shared = settings.topology == Topology::shared;
+    if (shared)
+        check.senders.emplace(
+            netlink::SourceCheck::Senders{.own = underlay_address(self), .peers = {}});
+    for (const Node& node : nodes) {
+        if (&node == &self)
+            continue;
+        const ip::Address address = underlay_address(node);
+        check.peers.push_back({shared ? device_name({}) : device_name(address), address});
+        if (shared)
+            check.senders->peers.push_back(ip::Cidr::host(address));
     }
     return check;
 }
@@ -186,6 +199,7 @@ void loosen(netlink::Rules rules) {
     if (!rules.source_check)
         return;
     rules.source_check->tunnels.clear();
+    rules.source_check->peers.clear();
     make_stand(rules);
 }
 
@@ -240,9 +254,14 @@ Reconciled reconcile(netlink::Socket& route, const std::vector<Node>& nodes,
         netlink::set_forwarding(device, true);
         result.changes.push_back("turned on forwarding on " + device);
     }
-    if (make_stand(found.rules))
+    if (make_stand(found.rules)) {
         result.changes.push_back(found.rules.empty() ? rules_removed : "set the nftables rules");
-    else if (!result.changes.empty() && are_out_of_reach(found.rules))
+        if (settings.check_source && found.wanted.rp_filter != rp_filter_for(settings)) {
+            // Only as they were set did it show that they cannot look for the way back.
+            const Survey again = survey(route, nodes, node_name, settings);
+            apply(route, plan(again.wanted, again.observed), again.observed);
+        }
+    } else if (!result.changes.empty() && are_out_of_reach(found.rules))
         result.changes.emplace_back("left out the nftables rules of sourceCheck, as this kernel "
                                     "has no nftables (CONFIG_NF_TABLES_INET)");
     return result;

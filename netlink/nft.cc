@@ -1,9 +1,11 @@
 #include "netlink/nft.h"
 
 #include <algorithm>
+#include <iterator>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <net/if.h>
 #include <netinet/in.h>
 
 namespace netlink::nft {
@@ -34,24 +36,53 @@ std::vector<std::uint8_t> comment_data(const std::string& text) {
 }
 
 struct Element {
-    ip::Address key;
+    std::vector<std::uint8_t> key;
     bool is_end; // the first address behind an interval
 };
+
+std::vector<std::uint8_t> to_key(const ip::Address& address) {
+    return {address.bytes().begin(), address.bytes().end()};
+}
+
+// What nft calls a pair of an interface's name and an IPv4 address: six bits for the type of each.
+constexpr std::uint32_t arrival_type = (41 << 6) | 7;
+constexpr std::uint32_t arrival_length = IFNAMSIZ + 4;
+
+std::vector<std::uint8_t> to_key(const Arrival& arrival) {
+    std::vector<std::uint8_t> key(IFNAMSIZ); // the rest of the name is zeros
+    std::ranges::copy(arrival.device, key.begin());
+    std::ranges::copy(arrival.source.bytes(), std::back_inserter(key));
+    return key;
+}
 
 /// Intervals as the kernel stores them.
 std::vector<Element> to_elements(std::vector<ip::Cidr> blocks) {
     std::ranges::sort(blocks);
     std::vector<Element> elements;
+    std::optional<ip::Address> behind; // the block before
     for (const ip::Cidr& block : blocks) {
-        if (!elements.empty() && elements.back().is_end && elements.back().key == block.network())
+        if (behind == block.network())
             elements.pop_back();
         else
-            elements.push_back({block.network(), false});
+            elements.push_back({to_key(block.network()), false});
         // A block that ends with the address space has no address behind it.
-        if (const auto behind = block.last().next())
-            elements.push_back({*behind, true});
+        behind = block.last().next();
+        if (behind)
+            elements.push_back({to_key(*behind), true});
     }
     return elements;
+}
+
+Request set_message(const Set& set, std::uint32_t flags, std::uint32_t key_type,
+                    std::uint32_t key_length) {
+    Message message = make(NFT_MSG_NEWSET, NLM_F_CREATE);
+    put(message, NFTA_SET_TABLE, table);
+    put(message, NFTA_SET_NAME, set.name);
+    put(message, NFTA_SET_FLAGS, flags);
+    put(message, NFTA_SET_KEY_TYPE, key_type);
+    put(message, NFTA_SET_KEY_LEN, key_length);
+    put(message, NFTA_SET_ID, set.id);
+    return {std::move(message), std::string("make the nftables set ") + set.name};
 }
 
 void add_elements(std::vector<Request>& batch, const Set& set,
@@ -74,7 +105,7 @@ void add_elements(std::vector<Request>& batch, const Set& set,
                 if (elements[i].is_end)
                     put(message, NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
                 const Nest key(message, NFTA_SET_ELEM_KEY);
-                put(message, NFTA_DATA_VALUE, elements[i].key.bytes());
+                put(message, NFTA_DATA_VALUE, elements[i].key);
             }
         }
         batch.push_back({std::move(message), std::string("fill the nftables set ") + set.name});
@@ -139,15 +170,17 @@ Request chain_message(const Chain& chain) {
 
 void add_set(std::vector<Request>& batch, const Set& set, std::vector<ip::Cidr> blocks) {
     const Layout layout = layout_of(set.family);
-    Message message = make(NFT_MSG_NEWSET, NLM_F_CREATE);
-    put(message, NFTA_SET_TABLE, table);
-    put(message, NFTA_SET_NAME, set.name);
-    put(message, NFTA_SET_FLAGS, NFT_SET_INTERVAL);
-    put(message, NFTA_SET_KEY_TYPE, layout.key_type);
-    put(message, NFTA_SET_KEY_LEN, layout.length);
-    put(message, NFTA_SET_ID, set.id);
-    batch.push_back({std::move(message), std::string("make the nftables set ") + set.name});
+    batch.push_back(set_message(set, NFT_SET_INTERVAL, layout.key_type, layout.length));
     add_elements(batch, set, to_elements(std::move(blocks)));
+}
+
+void add_set(std::vector<Request>& batch, const Set& set, const std::vector<Arrival>& arrivals) {
+    batch.push_back(set_message(set, 0, arrival_type, arrival_length));
+    std::vector<Element> elements;
+    elements.reserve(arrivals.size());
+    for (const Arrival& arrival : arrivals)
+        elements.push_back({to_key(arrival), false});
+    add_elements(batch, set, elements);
 }
 
 Rule::Rule(const char* chain, std::string purpose)
@@ -180,18 +213,20 @@ Rule& Rule::family(ip::Family family) {
     return meta(NFT_META_NFPROTO, std::span(&protocol, 1));
 }
 
-Rule& Rule::meta(std::uint32_t key, std::span<const std::uint8_t> value, Match match) {
-    return expression("meta",
-                      [&] {
-                          put(message_, NFTA_META_DREG, NFT_REG_1);
-                          put(message_, NFTA_META_KEY, key);
-                      })
-        .compare(value, match);
+Rule& Rule::load_meta(std::uint32_t key) {
+    return expression("meta", [&] {
+        put(message_, NFTA_META_DREG, NFT_REG_1);
+        put(message_, NFTA_META_KEY, key);
+    });
 }
 
-Rule& Rule::load_header(std::uint32_t offset, std::uint32_t length) {
+Rule& Rule::meta(std::uint32_t key, std::span<const std::uint8_t> value, Match match) {
+    return load_meta(key).compare(value, match);
+}
+
+Rule& Rule::load_header(std::uint32_t offset, std::uint32_t length, std::uint32_t to) {
     return expression("payload", [&] {
-        put(message_, NFTA_PAYLOAD_DREG, NFT_REG_1);
+        put(message_, NFTA_PAYLOAD_DREG, to);
         put(message_, NFTA_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER);
         put(message_, NFTA_PAYLOAD_OFFSET, offset);
         put(message_, NFTA_PAYLOAD_LEN, length);
@@ -199,11 +234,12 @@ Rule& Rule::load_header(std::uint32_t offset, std::uint32_t length) {
 }
 
 Rule& Rule::header(std::uint32_t offset, std::span<const std::uint8_t> value, Match match) {
-    return load_header(offset, static_cast<std::uint32_t>(value.size())).compare(value, match);
+    return load_header(offset, static_cast<std::uint32_t>(value.size()), NFT_REG_1)
+        .compare(value, match);
 }
 
-Rule& Rule::look_up(std::uint32_t offset, const Set& set, Match match) {
-    return load_header(offset, layout_of(set.family).length).expression("lookup", [&] {
+Rule& Rule::look_up(const Set& set, Match match) {
+    return expression("lookup", [&] {
         put(message_, NFTA_LOOKUP_SET, set.name);
         put(message_, NFTA_LOOKUP_SREG, NFT_REG_1);
         put(message_, NFTA_LOOKUP_SET_ID, set.id);
@@ -213,11 +249,22 @@ Rule& Rule::look_up(std::uint32_t offset, const Set& set, Match match) {
 }
 
 Rule& Rule::source(const Set& set, Match match) {
-    return look_up(layout_of(set.family).source_offset, set, match);
+    const Layout layout = layout_of(set.family);
+    return load_header(layout.source_offset, layout.length, NFT_REG_1).look_up(set, match);
 }
 
 Rule& Rule::destination(const Set& set, Match match) {
-    return look_up(layout_of(set.family).destination_offset, set, match);
+    const Layout layout = layout_of(set.family);
+    return load_header(layout.destination_offset, layout.length, NFT_REG_1).look_up(set, match);
+}
+
+Rule& Rule::arrival(const Set& set) {
+    const Layout layout = layout_of(ip::Family::v4);
+    constexpr std::uint32_t behind_the_name = NFT_REG32_00 + IFNAMSIZ / 4;
+    return family(ip::Family::v4)
+        .load_meta(NFT_META_IIFNAME)
+        .load_header(layout.source_offset, layout.length, behind_the_name)
+        .look_up(set, Match::equal);
 }
 
 Rule& Rule::without_way_back() {
@@ -238,11 +285,19 @@ Request Rule::end_with(const char* name) {
 }
 
 Request Rule::drop() {
+    return decide(NF_DROP);
+}
+
+Request Rule::accept() {
+    return decide(NF_ACCEPT);
+}
+
+Request Rule::decide(std::uint32_t verdict) {
     expression("immediate", [&] {
         put(message_, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
         const Nest data(message_, NFTA_IMMEDIATE_DATA);
-        const Nest verdict(message_, NFTA_DATA_VERDICT);
-        put(message_, NFTA_VERDICT_CODE, std::uint32_t{NF_DROP});
+        const Nest nest(message_, NFTA_DATA_VERDICT);
+        put(message_, NFTA_VERDICT_CODE, verdict);
     });
     return finish();
 }

@@ -58,6 +58,16 @@ struct Set {
 /// interval; no two may overlap.
 void add_set(std::vector<Request>& batch, const Set& set, std::vector<ip::Cidr> blocks);
 
+/// A device's name, and an IPv4 address.
+struct Arrival {
+    std::string device;
+    ip::Address source;
+
+    bool operator==(const Arrival&) const = default;
+};
+/// A set of such, in no intervals; its `family` is of no account.
+void add_set(std::vector<Request>& batch, const Set& set, const std::vector<Arrival>& arrivals);
+
 enum class Match { equal, unequal };
 
 /// One rule in the making: what a packet must match, and what then becomes of it. Each part of it
@@ -77,6 +87,8 @@ class Rule {
     /// The address in the header that is, or is not, in a set.
     Rule& source(const Set& set, Match match = Match::equal);
     Rule& destination(const Set& set, Match match = Match::equal);
+    /// The device that an IPv4 packet came by, together with its source, is in a set of arrivals.
+    Rule& arrival(const Set& set);
     /// Packets whose source the kernel would not answer by the device by which they came (strict
     /// reverse path, RFC 3704 section 2.2).
     Rule& without_way_back();
@@ -84,13 +96,17 @@ class Rule {
     /// What ends it: the name of an expression without attributes, such as "masq".
     Request end_with(const char* expression);
     Request drop();
+    /// No later rule of this chain sees it.
+    Request accept();
 
   private:
     template <typename Body>
     Rule& expression(const char* name, Body body);
     Rule& compare(std::span<const std::uint8_t> value, Match match);
-    Rule& load_header(std::uint32_t offset, std::uint32_t length);
-    Rule& look_up(std::uint32_t offset, const Set& set, Match match);
+    Rule& load_meta(std::uint32_t key);
+    Rule& load_header(std::uint32_t offset, std::uint32_t length, std::uint32_t to);
+    Rule& look_up(const Set& set, Match match);
+    Request decide(std::uint32_t verdict);
     Request finish();
 
     Message message_;

@@ -36,6 +36,9 @@ constexpr std::array families{
     FamilyFacts{ip::Family::v6, "node_pods_v6", "spared_v6", "ff00::/8"},
 };
 
+/// At the end of the table's comment where rules are left out.
+constexpr const char* without_way_back = " without fib";
+
 /// Tells two sets of rules apart; kept in the table's comment, with the number of rules behind.
 std::string fingerprint(const Rules& rules) {
     Hash hash;
@@ -53,6 +56,8 @@ std::string fingerprint(const Rules& rules) {
         hash.add("source check")
             .add(std::to_string(rules.source_check->pod_group))
             .add(rules.source_check->tunnels);
+        for (const SourceCheck::Peer& peer : rules.source_check->peers)
+            hash.add(peer.tunnel).add(peer.address.to_string());
         if (const auto& senders = rules.source_check->senders) {
             hash.add(senders->own.to_string());
             add(senders->peers);
@@ -150,8 +155,15 @@ void add_source_check(Batch& batch, const SourceCheck& wanted, bool look_for_way
                   .header(source_offset_v6, unspecified, Match::unequal)
                   .without_way_back()
                   .drop());
-    if (!wanted.tunnels.empty())
-        batch.add(from_tunnels(wanted).without_way_back().drop());
+    if (wanted.tunnels.empty())
+        return;
+    const nft::Set nodes{"nodes", ip::Family::v4, ++batch.last_id};
+    std::vector<nft::Arrival> arrivals;
+    for (const SourceCheck::Peer& peer : wanted.peers)
+        arrivals.push_back({peer.tunnel, peer.address});
+    nft::add_set(batch.requests, nodes, arrivals);
+    batch.add(from_tunnels(wanted).arrival(nodes).accept());
+    batch.add(from_tunnels(wanted).without_way_back().drop());
 }
 
 std::vector<Request> replace_table(const Rules& wanted, bool look_for_way_back) {
@@ -165,7 +177,8 @@ std::vector<Request> replace_table(const Rules& wanted, bool look_for_way_back) 
     requests.push_back(nft::table_message(NFT_MSG_NEWTABLE));
     requests.push_back(nft::table_message(NFT_MSG_DELTABLE));
     requests.push_back(
-        nft::table_message(NFT_MSG_NEWTABLE, fingerprint(wanted) + std::to_string(batch.rules)));
+        nft::table_message(NFT_MSG_NEWTABLE, fingerprint(wanted) + std::to_string(batch.rules) +
+                                                 (look_for_way_back ? "" : without_way_back)));
     std::ranges::move(batch.requests, std::back_inserter(requests));
     return requests;
 }
@@ -192,8 +205,11 @@ std::size_t count_rules(Socket& netfilter) {
 bool stands(Socket& netfilter, const Rules& rules) {
     const auto comment = present(netfilter);
     const std::string made_from = fingerprint(rules);
-    return comment && comment->starts_with(made_from) &&
-           comment->substr(made_from.size()) == std::to_string(count_rules(netfilter));
+    if (!comment || !comment->starts_with(made_from))
+        return false;
+    const std::string count = std::to_string(count_rules(netfilter));
+    const std::string rest = comment->substr(made_from.size());
+    return rest == count || rest == count + without_way_back;
 }
 
 /// Whether the kernel says by it that it has no nftables.
@@ -254,6 +270,10 @@ bool has_nftables() {
 
 bool has_rules_table() {
     return ask([](const auto& table) { return table.has_value(); });
+}
+
+bool looks_for_way_back() {
+    return ask([](const auto& table) { return !table || !table->ends_with(without_way_back); });
 }
 
 bool has_rules(const Rules& rules) {

@@ -21,8 +21,9 @@ struct Masquerade {
 /// What is dropped before anything else looks at it:
 /// - what a pod sends inside of IPv4 or IPv6 (protocols 4 and 41): behind an address of the node's,
 ///   which a masquerade gives it, a peer would take it for the node's own;
-/// - what comes from a pod or a tunnel with a source that is not answered there. The devices'
-///   rp_filter says the same for IPv4 alone, and only while net.ipv4.conf.all.rp_filter is not 2.
+/// - what comes from a pod or a tunnel with a source that is not answered there, but for peers' own
+///   addresses. A device's rp_filter says the same for IPv4 alone and without exception, and only
+///   while net.ipv4.conf.all.rp_filter is not 2.
 struct SourceCheck {
     std::uint32_t pod_group; ///< of the host ends of pods: tells what comes from one
     std::string tunnels;     ///< what the names of the tunnels begin with; empty: not checked
@@ -36,6 +37,16 @@ struct SourceCheck {
         bool operator==(const Senders&) const = default;
     };
     std::optional<Senders> senders;
+
+    /// A peer's own address, which it may speak from by its tunnel although the way back is
+    /// another: a node answers a pod from the address that it was asked at.
+    struct Peer {
+        std::string tunnel;
+        ip::Address address;
+
+        bool operator==(const Peer&) const = default;
+    };
+    std::vector<Peer> peers;
 
     bool operator==(const SourceCheck&) const = default;
 };
@@ -57,9 +68,13 @@ bool has_nftables();
 /// Error.
 bool has_rules(const Rules& rules);
 
+/// Whether the rules can look for a packet's way back (CONFIG_NFT_FIB_INET), as far as can be
+/// known: not without nftables, nor where the table that stands had to do without. Throws Error.
+bool looks_for_way_back();
+
 /// Replaces the whole table in one transaction, so that no packet meets half of it; does nothing
-/// where has_rules(). A kernel that cannot look for a packet's way back (CONFIG_NFT_FIB_INET) gets
-/// the other rules. Returns whether it changed it. Throws Error.
+/// where has_rules(). A kernel that cannot look for a packet's way back gets the other rules.
+/// Returns whether it changed it. Throws Error.
 bool set_rules(const Rules& rules);
 
 /// Whether there is the table, whatever is in it; a kernel without nftables has none. Throws Error.

@@ -22,7 +22,7 @@ cd "$here"
 ((EUID == 0)) || { echo 'bench.sh: this needs root' >&2 && exit 2; }
 
 test/install.sh containernetworking-plugins curl gcc iperf3 iproute2 iptables iputils-ping nftables python3 strace >&2
-test/build.sh release ipip ipip-ipam ipipd bench_floor bench_launch bench_mesh >&2
+test/build.sh release ipip ipip-ipam ipipctl ipipd bench_floor bench_launch bench_mesh >&2
 found=$(mktemp --directory)
 trap 'rm -rf "$found"' EXIT
 export PYTHONDONTWRITEBYTECODE=1

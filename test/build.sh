@@ -28,7 +28,7 @@ run() {
 packages() {
     printf '%s\n' cmake ninja-build pkg-config g++ \
         libnl-3-dev libnl-route-3-dev nlohmann-json3-dev libspdlog-dev libfmt-dev liblmdb-dev \
-        libcurl4-openssl-dev libyaml-cpp-dev libcivetweb-dev prometheus-cpp-dev libcli11-dev
+        libcurl4-openssl-dev libyaml-cpp-dev libcivetweb-dev prometheus-cpp-dev libcli11-dev libseccomp-dev
     case $preset in
         tidy) printf '%s\n' clang clang-tidy ;;
         clang | fuzz) echo clang ;;

@@ -4,13 +4,13 @@
 #   test/run.sh [STEP...]
 #
 # Without a STEP, all of these: style dev release faults churn ipip kubernetes demo runtimes bench
-# manifests supply clang tidy fuzz. By its name only: image, as test/cluster.sh does it too; kernels and
-# mesh_faults, which take long.
+# manifests supply clang tidy fuzz. By its name only: image, as test/cluster.sh does it too; kernels,
+# mesh_faults and threads, which take long.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
 readonly steps=(style dev release faults churn ipip kubernetes demo runtimes bench manifests supply clang tidy fuzz)
-readonly further_steps=(image kernels mesh_faults)
+readonly further_steps=(image kernels mesh_faults threads)
 readonly fuzz_seconds=8 # for each target
 # Of the system tests those whose own eyes want no IPv6, with every verb and the agent.
 readonly without_ipv6='Mesh.*:CheckOfTunnels.NamesTheS*:CheckOfTunnels.NamesAPod*:AgentMesh.FollowsN*:Masquerade.*'
@@ -53,6 +53,11 @@ faults() {
 churn() {
     say 'churn: a thousand pods come and go, and nothing grows'
     test/long_run.sh 1000
+}
+
+threads() {
+    say 'threads: the agent under ThreadSanitizer, on the running kernel'
+    test/threads.sh
 }
 
 clang() {

@@ -42,7 +42,7 @@ Wanted some_wanted(FuzzedDataProvider& bytes) {
     const auto self = bytes.ConsumeIntegralInRange<std::size_t>(0, nodes.size() - 1);
     Wanted wanted =
         bytes.ConsumeBool() ? mesh::wanted_shared_by(nodes, self) : mesh::wanted_by(nodes, self);
-    wanted.check_source = bytes.ConsumeBool();
+    wanted.rp_filter = bytes.ConsumeIntegralInRange(mesh::unchecked, mesh::loose);
     for (mesh::Tunnel& tunnel : wanted.tunnels)
         tunnel.device.mtu = bytes.ConsumeIntegralInRange<std::uint32_t>(1479, 1480);
     return wanted;

@@ -1,11 +1,16 @@
 #include "mesh/plan.h"
+#include "mesh/stamp.h"
 #include "mesh/standing.h"
 #include "test/kernel/mesh_scene.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <thread>
 
 // A node without peers has no tunnels, and so needs no kernel with ipip.
 
@@ -20,6 +25,18 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 using AloneTest = MeshTest;
+
+/// How many wait for a lock of this file.
+int waiting_for(const fs::path& file) {
+    struct stat status {};
+    ::stat(file.c_str(), &status);
+    const std::string inode = ':' + std::to_string(status.st_ino) + ' ';
+    std::ifstream locks("/proc/locks");
+    int count = 0;
+    for (std::string line; std::getline(locks, line);)
+        count += line.find("->") != line.npos && line.find(inode) != line.npos ? 1 : 0;
+    return count;
+}
 
 TEST_F(AloneTest, AnyKernelWillDo) {
     EXPECT_EQ(reconcile(nodes(1)).pod_mtu, 1480U);
@@ -44,6 +61,38 @@ TEST_F(AloneTest, WithAPeerAKernelWithoutIpipIsNamedAndNothingIsLeft) {
         EXPECT_THAT(error.what(), HasSubstr("modprobe ipip"));
     }
     EXPECT_EQ(host_.state(), before);
+}
+
+TEST_F(AloneTest, WhoeverWaitsToBeAloneWithTheMeshIsNotOvertaken) {
+    std::string folder = (fs::temp_directory_path() / "alone_test.XXXXXX").string();
+    ASSERT_NE(mkdtemp(folder.data()), nullptr);
+    const fs::path lock = fs::path(folder) / lock_name;
+    const Request request{.cluster = Cluster({.nodes = nodes(1), .self = {}}),
+                          .settings = {"podnet"},
+                          .state_dir = folder};
+    auto first = std::optional(stand(route_, request));
+    std::atomic<bool> was_alone = false;
+    std::thread alone([&] {
+        const auto shut = mesh::shut(folder);
+        was_alone = true;
+    });
+    while (waiting_for(lock) == 0)
+        std::this_thread::yield();
+    std::atomic<bool> has_come = false;
+    bool overtook = false;
+    std::thread second([&] {
+        netlink::Socket own;
+        const Standing standing = stand(own, request);
+        overtook = !was_alone;
+        has_come = true;
+    });
+    while (waiting_for(lock) < 2 && !has_come)
+        std::this_thread::yield();
+    first.reset();
+    alone.join();
+    second.join();
+    EXPECT_FALSE(overtook);
+    fs::remove_all(folder);
 }
 
 TEST_F(AloneTest, ManyWhoMakeAndRetireTheMeshAtOnceNeverLoseIt) {

@@ -93,7 +93,7 @@ Json expected_mesh(const std::vector<Node>& nodes, const Settings& settings, std
                                  {"up", true},
                                  {"ipv6", "none"},
                                  {"forwarding", "1"},
-                                 {"rp_filter", settings.check_source ? "1" : "0"}};
+                                 {"rp_filter", settings.check_source ? "2" : "0"}};
         mesh["tunnels"][name]["addresses"] =
             Json::array({{{"local", endpoint},
                           {"address", peer.tunnel_addresses.front().to_string()},

@@ -57,18 +57,21 @@ class SourceCheckTest : public testing::Test {
                 .check_source = true});
     }
 
-    void check_sources() const {
-        set_rules({.masquerade = {},
-                   .source_check =
-                       SourceCheck{.pod_group = pod_group, .tunnels = "ipip-", .senders = {}}});
+    static Rules rules(std::vector<SourceCheck::Peer> peers = {}) {
+        return {.masquerade = {},
+                .source_check = SourceCheck{.pod_group = pod_group,
+                                            .tunnels = "ipip-",
+                                            .senders = {},
+                                            .peers = std::move(peers)}};
     }
+    void check_sources() const { set_rules(rules()); }
 
     /// The first of two datagrams that the good pod gets: the bad one sends one from the third's
     /// address, then one from its own.
     std::string first_source(const std::string& own, const std::string& claimed,
                              const std::string& to) {
         const Udp receiver(good_, to);
-        bad_.ip("address add " + claimed + " dev eth0 nodad\n");
+        bad_.ip("address replace " + claimed + " dev eth0 nodad\n");
         Udp(bad_, claimed).send(to, receiver.port(), "spoofed");
         Udp(bad_, own).send(to, receiver.port(), "honest");
         return receiver.receive().source;
@@ -126,14 +129,27 @@ TEST_F(SourceCheckTest, LeavesDevicesOfOthersAlone) {
     EXPECT_TRUE(passes(AF_INET, "10.10.100.11", "10.10.100.12", IPPROTO_IPIP));
 }
 
+// What comes from the bad pod comes from a peer then.
+TEST_F(SourceCheckTest, APeerSpeaksFromItsOwnAddressByItsOwnTunnel) {
+    node_.ip("link set veth01234567891 down\n"
+             "link set veth01234567891 name ipip-ac10057f group 0 up\n"
+             "route add 10.10.100.11/32 dev ipip-ac10057f\n");
+    const auto speaks_as = [&](const char* address, const char* tunnel) {
+        set_rules(rules({{"ipip-ac100580", Address::parse("172.16.5.128")},
+                         {tunnel, Address::parse(address)}}));
+        return first_source("10.10.100.11", "10.10.100.13", "10.10.100.12");
+    };
+    EXPECT_EQ(speaks_as("10.10.100.13", "ipip-ac10057f"), "10.10.100.13");
+    EXPECT_EQ(speaks_as("10.10.100.13", "ipip-ac10057e"), "10.10.100.11") << "another's address";
+    EXPECT_EQ(speaks_as("10.10.100.14", "ipip-ac10057f"), "10.10.100.11") << "nobody's address";
+    const std::string listed = node_.run("nft list set inet ipip-cni nodes").out;
+    EXPECT_NE(listed.find("\"ipip-ac10057f\" . 10.10.100.14"), std::string::npos) << listed;
+}
+
 TEST_F(SourceCheckTest, ItsRulesStandUntilSomeoneTakesOne) {
-    const Rules rules{
-        .masquerade = {},
-        .source_check = SourceCheck{
-            .pod_group = pod_group,
-            .tunnels = "ipip-",
-            .senders = SourceCheck::Senders{.own = Address::parse("172.16.5.126"),
-                                            .peers = {ip::Cidr::parse("172.16.5.127/32")}}}};
+    Rules rules = SourceCheckTest::rules({{"ipip-ac10057f", Address::parse("172.16.5.127")}});
+    rules.source_check->senders = SourceCheck::Senders{
+        .own = Address::parse("172.16.5.126"), .peers = {ip::Cidr::parse("172.16.5.127/32")}};
     EXPECT_FALSE(has_rules(rules));
     EXPECT_TRUE(set_rules(rules));
     const Json before = node_.state();
@@ -143,6 +159,9 @@ TEST_F(SourceCheckTest, ItsRulesStandUntilSomeoneTakesOne) {
 
     Rules others = rules;
     others.source_check->senders->peers.push_back(ip::Cidr::parse("172.16.5.128/32"));
+    EXPECT_FALSE(has_rules(others));
+    others = rules;
+    others.source_check->peers[0].tunnel = "ipip-ac100580";
     EXPECT_FALSE(has_rules(others));
 
     const Json listed = node_.json("nft -j -a list chain inet ipip-cni prerouting");

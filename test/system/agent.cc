@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <netinet/in.h>
@@ -21,11 +22,17 @@ std::string read_all(const std::filesystem::path& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
+/// IPIP_TEST_AGENT, such as one with a sanitizer of its own, or the one built with the test.
+std::string program_of_agent() {
+    const char* other = std::getenv("IPIP_TEST_AGENT");
+    return other != nullptr ? other : std::string(PROGRAMS) + "/ipipd";
+}
+
 /// ipipd's arguments that keep it inside of the host's folder, and these.
 Words command(const Host& host, const Agent& agent, const Words& options, Words words) {
     const std::string programs = PROGRAMS;
     for (const std::string& word :
-         {programs + "/ipipd", std::string("--program-dir"), programs, std::string("--cni-bin-dir"),
+         {program_of_agent(), std::string("--program-dir"), programs, std::string("--cni-bin-dir"),
           agent.bin_dir().string(), std::string("--cni-conf-dir"), agent.conf_dir().string(),
           std::string("--etc-dir"), (host.folder() / "etc").string()})
         words.push_back(word);

@@ -59,6 +59,15 @@ TEST_P(AnyMesh, LetsEveryHostReachEveryPodAndShowsItsEndpointToThem) {
                 << "host " << host << " to pod " << pod;
 }
 
+// A node answers a pod, through the tunnel, from the address that it was asked at; and programs
+// are bound to it.
+TEST_P(AnyMesh, LetsPodsAndTheNodesOwnAddressesReachEachOther) {
+    for (const char* node : {"172.16.5.127", "172.16.5.128"})
+        EXPECT_TRUE(reaches(pods[0]->net, node)) << node;
+    EXPECT_TRUE(reaches(cluster.host(2).net(), "-I 172.16.5.127 " + addresses[0]));
+    EXPECT_TRUE(reaches(cluster.host(1).net(), "-I 172.16.5.126 " + addresses[2]));
+}
+
 TEST_F(Mesh, GivesAPodTheAddressThatTheRuntimeAsksFor) {
     const Host& host = cluster.host(1);
     const Pod pod("asks");

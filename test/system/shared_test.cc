@@ -76,7 +76,7 @@ TEST_F(Shared, TakesThePlaceOfPairsAndMakesItForThem) {
     EXPECT_TRUE(reaches(near.net, there));
     for (const std::string& tunnel : tunnels())
         EXPECT_EQ(host().net().run("cat /proc/sys/net/ipv4/conf/" + tunnel + "/rp_filter").out,
-                  "1\n");
+                  "2\n");
 }
 
 TEST_F(Shared, LosesNoPacketAsItTakesThePlaceOfPairsAndMakesItForThem) {

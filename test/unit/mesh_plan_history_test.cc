@@ -44,7 +44,7 @@ class Chance {
         const std::vector<Node> list = nodes();
         const std::size_t self = below(list.size());
         Wanted wanted = below(3) == 0 ? wanted_shared_by(list, self) : wanted_by(list, self);
-        wanted.check_source = below(4) != 0;
+        wanted.rp_filter = static_cast<int>(below(3));
         for (Tunnel& tunnel : wanted.tunnels)
             tunnel.device.mtu = below(4) == 0 ? 1400 : 1480;
         return wanted;

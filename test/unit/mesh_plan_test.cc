@@ -308,7 +308,7 @@ TEST(Plan, MakesWayWhereATunnelOfOursLeadsToAnotherPeer) {
 TEST(Plan, TurnsTheSourceCheckOffWhereItIsNotWanted) {
     Wanted wanted = wanted_by(numbered_nodes({1, 2}));
     PlanModel host = standing(wanted);
-    wanted.check_source = false;
+    wanted.rp_filter = unchecked;
     const Changes changes = plan(wanted, host.state());
     EXPECT_EQ(count(changes), "configure 1");
     EXPECT_EQ(changes.configure[0].settings.rp_filter, 0);

@@ -108,7 +108,7 @@ TEST(PlanShared, TakesEndpointsFromDevicesBeforeTheseGo) {
 
 TEST(PlanShared, ChangesPlaceAlsoAsTheSourceCheckIsTurnedOffOrOn) {
     Wanted unchecked = wanted_by(nodes);
-    unchecked.check_source = false;
+    unchecked.rp_filter = mesh::unchecked;
     PlanModel host = standing(wanted_shared_by(nodes));
     become(host, unchecked);
     become(host, wanted_shared_by(nodes));
