@@ -1,7 +1,7 @@
 #include "netlink/nft.h"
 
 #include <algorithm>
-#include <iterator>
+#include <array>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -13,6 +13,7 @@ namespace netlink::nft {
 namespace {
 
 constexpr std::size_t elements_a_message = 1000; // an attribute holds at most 64 KiB
+constexpr std::size_t element_room = 40;         // with its flags, and its key of 20 bytes
 
 /// Where the addresses lie in a packet's header, and what nft calls their type: its own number, so
 /// that it can print the set.
@@ -35,24 +36,27 @@ std::vector<std::uint8_t> comment_data(const std::string& text) {
     return data;
 }
 
-struct Element {
-    std::vector<std::uint8_t> key;
-    bool is_end; // the first address behind an interval
-};
-
-std::vector<std::uint8_t> to_key(const ip::Address& address) {
-    return {address.bytes().begin(), address.bytes().end()};
-}
-
 // What nft calls a pair of an interface's name and an IPv4 address: six bits for the type of each.
 constexpr std::uint32_t arrival_type = (41 << 6) | 7;
 constexpr std::uint32_t arrival_length = IFNAMSIZ + 4;
 
-std::vector<std::uint8_t> to_key(const Arrival& arrival) {
-    std::vector<std::uint8_t> key(IFNAMSIZ); // the rest of the name is zeros
-    std::ranges::copy(arrival.device, key.begin());
-    std::ranges::copy(arrival.source.bytes(), std::back_inserter(key));
-    return key;
+/// Without memory of its own: a mesh has thousands.
+struct Element {
+    std::array<std::uint8_t, arrival_length> key = {}; ///< or less of it
+    bool is_end = false;                               ///< the first address behind an interval
+};
+
+Element to_element(const ip::Address& address, bool is_end) {
+    Element element{.is_end = is_end};
+    std::ranges::copy(address.bytes(), element.key.begin());
+    return element;
+}
+
+Element to_element(const Arrival& arrival) {
+    Element element; // behind the name zeros
+    std::ranges::copy(arrival.device, element.key.begin());
+    std::ranges::copy(arrival.source.bytes(), element.key.begin() + IFNAMSIZ);
+    return element;
 }
 
 /// Intervals as the kernel stores them.
@@ -64,11 +68,11 @@ std::vector<Element> to_elements(std::vector<ip::Cidr> blocks) {
         if (behind == block.network())
             elements.pop_back();
         else
-            elements.push_back({to_key(block.network()), false});
+            elements.push_back(to_element(block.network(), false));
         // A block that ends with the address space has no address behind it.
         behind = block.last().next();
         if (behind)
-            elements.push_back({to_key(*behind), true});
+            elements.push_back(to_element(*behind, true));
     }
     return elements;
 }
@@ -85,10 +89,11 @@ Request set_message(const Set& set, std::uint32_t flags, std::uint32_t key_type,
     return {std::move(message), std::string("make the nftables set ") + set.name};
 }
 
-void add_elements(std::vector<Request>& batch, const Set& set,
+void add_elements(std::vector<Request>& batch, const Set& set, std::uint32_t key_length,
                   const std::vector<Element>& elements) {
     for (std::size_t done = 0; done < elements.size(); done += elements_a_message) {
-        Message message(allocated(nlmsg_alloc_size(1 << 17)));
+        const auto end = std::min(elements.size(), done + elements_a_message);
+        Message message(allocated(nlmsg_alloc_size(message_room + (end - done) * element_room)));
         const nfgenmsg header{NFPROTO_INET, NFNETLINK_V0, 0};
         allocated(nlmsg_put(message.get(), 0, 0, (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWSETELEM,
                             0, NLM_F_CREATE));
@@ -99,13 +104,12 @@ void add_elements(std::vector<Request>& batch, const Set& set,
         put(message, NFTA_SET_ELEM_LIST_SET_ID, set.id);
         {
             const Nest list(message, NFTA_SET_ELEM_LIST_ELEMENTS);
-            const auto end = std::min(elements.size(), done + elements_a_message);
             for (std::size_t i = done; i < end; ++i) {
                 const Nest element(message, NFTA_LIST_ELEM);
                 if (elements[i].is_end)
                     put(message, NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
                 const Nest key(message, NFTA_SET_ELEM_KEY);
-                put(message, NFTA_DATA_VALUE, elements[i].key);
+                put(message, NFTA_DATA_VALUE, std::span(elements[i].key).first(key_length));
             }
         }
         batch.push_back({std::move(message), std::string("fill the nftables set ") + set.name});
@@ -171,7 +175,7 @@ Request chain_message(const Chain& chain) {
 void add_set(std::vector<Request>& batch, const Set& set, std::vector<ip::Cidr> blocks) {
     const Layout layout = layout_of(set.family);
     batch.push_back(set_message(set, NFT_SET_INTERVAL, layout.key_type, layout.length));
-    add_elements(batch, set, to_elements(std::move(blocks)));
+    add_elements(batch, set, layout.length, to_elements(std::move(blocks)));
 }
 
 void add_set(std::vector<Request>& batch, const Set& set, const std::vector<Arrival>& arrivals) {
@@ -179,8 +183,8 @@ void add_set(std::vector<Request>& batch, const Set& set, const std::vector<Arri
     std::vector<Element> elements;
     elements.reserve(arrivals.size());
     for (const Arrival& arrival : arrivals)
-        elements.push_back({to_key(arrival), false});
-    add_elements(batch, set, elements);
+        elements.push_back(to_element(arrival));
+    add_elements(batch, set, arrival_length, elements);
 }
 
 Rule::Rule(const char* chain, std::string purpose)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ip/cidr.h"
+#include "netlink/arrival.h"
 #include "netlink/message.h"
 
 #include <cstdint>
@@ -58,14 +59,7 @@ struct Set {
 /// interval; no two may overlap.
 void add_set(std::vector<Request>& batch, const Set& set, std::vector<ip::Cidr> blocks);
 
-/// A device's name, and an IPv4 address.
-struct Arrival {
-    std::string device;
-    ip::Address source;
-
-    bool operator==(const Arrival&) const = default;
-};
-/// A set of such, in no intervals; its `family` is of no account.
+/// The same of arrivals, in no intervals.
 void add_set(std::vector<Request>& batch, const Set& set, const std::vector<Arrival>& arrivals);
 
 enum class Match { equal, unequal };

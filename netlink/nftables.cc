@@ -56,8 +56,8 @@ std::string fingerprint(const Rules& rules) {
         hash.add("source check")
             .add(std::to_string(rules.source_check->pod_group))
             .add(rules.source_check->tunnels);
-        for (const SourceCheck::Peer& peer : rules.source_check->peers)
-            hash.add(peer.tunnel).add(peer.address.to_string());
+        for (const auto& [tunnel, address] : rules.source_check->peers)
+            hash.add(tunnel).add(address.to_string());
         if (const auto& senders = rules.source_check->senders) {
             hash.add(senders->own.to_string());
             add(senders->peers);
@@ -158,10 +158,7 @@ void add_source_check(Batch& batch, const SourceCheck& wanted, bool look_for_way
     if (wanted.tunnels.empty())
         return;
     const nft::Set nodes{"nodes", ip::Family::v4, ++batch.last_id};
-    std::vector<nft::Arrival> arrivals;
-    for (const SourceCheck::Peer& peer : wanted.peers)
-        arrivals.push_back({peer.tunnel, peer.address});
-    nft::add_set(batch.requests, nodes, arrivals);
+    nft::add_set(batch.requests, nodes, wanted.peers);
     batch.add(from_tunnels(wanted).arrival(nodes).accept());
     batch.add(from_tunnels(wanted).without_way_back().drop());
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ip/cidr.h"
+#include "netlink/arrival.h"
 
 #include <cstdint>
 #include <optional>
@@ -38,15 +39,9 @@ struct SourceCheck {
     };
     std::optional<Senders> senders;
 
-    /// A peer's own address, which it may speak from by its tunnel although the way back is
-    /// another: a node answers a pod from the address that it was asked at.
-    struct Peer {
-        std::string tunnel;
-        ip::Address address;
-
-        bool operator==(const Peer&) const = default;
-    };
-    std::vector<Peer> peers;
+    /// Tunnels, each with its peer's own address, which that may speak from although the way back
+    /// is another: a node answers a pod from the address that it was asked at.
+    std::vector<Arrival> peers;
 
     bool operator==(const SourceCheck&) const = default;
 };

@@ -88,8 +88,8 @@ kernels() {
     test/build.sh release ipip ipip-ipam ipipctl ipipd tunnel_test system_test
     for suite in trixie sid; do
         test/with-ipip.sh --suite "$suite" uname -r
-        test/with-ipip.sh --suite "$suite" build/release/bin/tunnel_test --gtest_brief=1
-        test/with-ipip.sh --suite "$suite" build/release/bin/system_test --gtest_brief=1
+        test/with-ipip.sh --suite "$suite" --cpus 1 build/release/bin/tunnel_test --gtest_brief=1
+        test/with-ipip.sh --suite "$suite" --cpus 1 build/release/bin/system_test --gtest_brief=1
     done
 }
 

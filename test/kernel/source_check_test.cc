@@ -57,7 +57,7 @@ class SourceCheckTest : public testing::Test {
                 .check_source = true});
     }
 
-    static Rules rules(std::vector<SourceCheck::Peer> peers = {}) {
+    static Rules rules(std::vector<Arrival> peers = {}) {
         return {.masquerade = {},
                 .source_check = SourceCheck{.pod_group = pod_group,
                                             .tunnels = "ipip-",
@@ -161,7 +161,7 @@ TEST_F(SourceCheckTest, ItsRulesStandUntilSomeoneTakesOne) {
     others.source_check->senders->peers.push_back(ip::Cidr::parse("172.16.5.128/32"));
     EXPECT_FALSE(has_rules(others));
     others = rules;
-    others.source_check->peers[0].tunnel = "ipip-ac100580";
+    others.source_check->peers[0].device = "ipip-ac100580";
     EXPECT_FALSE(has_rules(others));
 
     const Json listed = node_.json("nft -j -a list chain inet ipip-cni prerouting");
