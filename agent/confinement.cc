@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <initializer_list>
 #include <memory>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -57,8 +58,8 @@ constexpr std::initializer_list<const char*> clocks_and_signals{
 };
 
 constexpr std::initializer_list<const char*> who_and_where{
-    "getegid",   "geteuid", "getgid",    "getppid", "getrandom",
-    "getrlimit", "getuid",  "prlimit64", "sysinfo", "uname",
+    "getegid",   "geteuid", "getgid",  "getppid", "getrandom",
+    "getrlimit", "getuid",  "sysinfo", "uname",
 };
 
 /// Of sockets that exist; which ones can is told below.
@@ -81,6 +82,8 @@ class Filter {
             throw std::system_error(ENOMEM, std::generic_category(), cannot);
         // By number in a tree instead of one after the other.
         check(::seccomp_attr_set(context_.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2), cannot);
+        // The kernel's own errors.
+        check(::seccomp_attr_set(context_.get(), SCMP_FLTATR_API_SYSRAWRC, 1), cannot);
     }
 
     void allow(std::initializer_list<const char*> names) {
@@ -121,6 +124,11 @@ scmp_arg_cmp masked(unsigned argument, int mask, int value) {
 } // namespace
 
 void confine() {
+#if !defined(__x86_64__) && !defined(__aarch64__) && !defined(__riscv)
+    // Others have socketcall(2), clone(2) with its arguments in another order, 32 bits.
+    throw std::system_error(ENOSYS, std::generic_category(),
+                            "the agent's list of system calls is not that of this architecture");
+#endif
     Filter filter;
     for (const auto& names :
          {files, memory_and_threads, clocks_and_signals, who_and_where, sockets})
@@ -133,20 +141,26 @@ void confine() {
             filter.allow(call, {masked(2, both, one)});
 
     // Threads and no processes. Of clone3 the flags cannot be seen: without it, glibc takes clone.
-    filter.allow("clone", {masked(0, CLONE_THREAD, CLONE_THREAD)});
+    constexpr int namespaces = CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS |
+                               CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWUTS;
+    filter.allow("clone", {masked(0, CLONE_THREAD | namespaces, CLONE_THREAD)});
+    filter.allow("prlimit64", {equal(0, 0)}); // its own
     filter.allow("prctl", {equal(0, PR_SET_NAME)});
     filter.allow("tgkill", {equal(0, ::getpid())}); // abort(3)
 
     constexpr int type = 0xf; // the rest are SOCK_CLOEXEC and SOCK_NONBLOCK
     for (const int family : {AF_INET, AF_INET6})
-        for (const int kind : {SOCK_STREAM, SOCK_DGRAM})
-            filter.allow("socket", {equal(0, family), masked(1, type, kind)});
+        for (const auto& [kind, protocol] : {std::pair<int, int>(SOCK_STREAM, IPPROTO_TCP),
+                                             {SOCK_DGRAM, IPPROTO_UDP},
+                                             {SOCK_STREAM, 0},
+                                             {SOCK_DGRAM, 0}})
+            filter.allow("socket", {equal(0, family), masked(1, type, kind), equal(2, protocol)});
     for (const int protocol : {NETLINK_ROUTE, NETLINK_NETFILTER})
         filter.allow("socket", {equal(0, AF_NETLINK), equal(2, protocol)});
     filter.allow("socketpair", {equal(0, AF_UNIX)}); // libcurl wakes itself by one
 
-    for (const unsigned request :
-         std::initializer_list<unsigned>{FIONBIO, FIONREAD, TCGETS, NS_GET_NSTYPE})
+    for (const unsigned request : std::initializer_list<unsigned>{
+             FIONBIO, FIONREAD, TCGETS, SIOCGIFINDEX, SIOCGIFNAME, NS_GET_NSTYPE})
         filter.allow("ioctl", {equal(1, static_cast<int>(request))});
 
     filter.load();

@@ -165,8 +165,11 @@ netlink::Masquerade masquerade_for(const std::vector<Node>& nodes, const Node& s
 /// What pods and peers may not send in; with one device for all of them, strangers neither.
 netlink::SourceCheck source_check_for(const std::vector<Node>& nodes, const Node& self,
                                       const Settings& settings) {
-    netlink::SourceCheck check{
-        .pod_group = netlink::pod_group, .tunnels = device_prefix, .senders = {}, .peers = {}};
+    netlink::SourceCheck check{.pod_group = netlink::pod_group,
+                               .tunnels = device_prefix,
+                               .senders = {},
+                               .peers = {},
+                               .own_pods = self.pod_cidrs};
     const bool shared = settings.topology == Topology::shared;
     if (shared)
         check.senders.emplace(
@@ -256,6 +259,9 @@ Reconciled reconcile(netlink::Socket& route, const std::vector<Node>& nodes,
     }
     if (make_stand(found.rules)) {
         result.changes.push_back(found.rules.empty() ? rules_removed : "set the nftables rules");
+        if (settings.check_source && !netlink::looks_for_way_back())
+            result.changes.emplace_back("left out those rules that look for the way back, as this "
+                                        "kernel cannot (CONFIG_NFT_FIB_INET)");
         if (settings.check_source && found.wanted.rp_filter != rp_filter_for(settings)) {
             // Only as they were set did it show that they cannot look for the way back.
             const Survey again = survey(route, nodes, node_name, settings);

@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t quick_look = 8;
 constexpr std::size_t long_look = 64;
 
-enum class Mode { shared, exclusive };
+enum class Mode { shared = LOCK_SH, exclusive = LOCK_EX };
 
 [[noreturn]] void fail_to_lock(int code, const std::filesystem::path& path) {
     throw std::system_error(code, std::generic_category(),
@@ -36,16 +36,17 @@ void insist(const std::filesystem::path& path, Call call) {
 /// flock(2) lets those in who share, however long one has waited to be alone: ADDs that overlap
 /// would keep him out for good. So all queue by a lock of the other kind on the same file
 /// (F_OFD_SETLKW, fcntl(2)), which knows nothing of the first, and which is held only to get that.
+/// Who has the lock must not ask for it again, shared or not: he may be behind one who waits for
+/// him.
 void lock(const netlink::Fd& file, const std::filesystem::path& path, Mode mode) {
-    const bool shared = mode == Mode::shared;
     const auto queue = [&](int command, int type) {
         struct flock place {};
         place.l_type = static_cast<short>(type);
         place.l_whence = SEEK_SET;
         return ::fcntl(file.get(), command, &place);
     };
-    insist(path, [&] { return queue(F_OFD_SETLKW, shared ? F_RDLCK : F_WRLCK); });
-    insist(path, [&] { return ::flock(file.get(), shared ? LOCK_SH : LOCK_EX); });
+    insist(path, [&] { return queue(F_OFD_SETLKW, F_WRLCK); });
+    insist(path, [&] { return ::flock(file.get(), static_cast<int>(mode)); });
     insist(path, [&] { return queue(F_OFD_SETLK, F_UNLCK); });
 }
 

@@ -262,24 +262,32 @@ Rule& Rule::destination(const Set& set, Match match) {
     return load_header(layout.destination_offset, layout.length, NFT_REG_1).look_up(set, match);
 }
 
-Rule& Rule::arrival(const Set& set) {
+Rule& Rule::arrival(const Set& set, Match match) {
     const Layout layout = layout_of(ip::Family::v4);
     constexpr std::uint32_t behind_the_name = NFT_REG32_00 + IFNAMSIZ / 4;
-    return family(ip::Family::v4)
-        .load_meta(NFT_META_IIFNAME)
+    return load_meta(NFT_META_IIFNAME)
         .load_header(layout.source_offset, layout.length, behind_the_name)
-        .look_up(set, Match::equal);
+        .look_up(set, match);
+}
+
+Rule& Rule::load_way_back(std::uint32_t result, std::uint32_t flags) {
+    return expression("fib", [&] {
+        put(message_, NFTA_FIB_DREG, NFT_REG_1);
+        put(message_, NFTA_FIB_RESULT, result);
+        put(message_, NFTA_FIB_FLAGS, flags);
+    });
 }
 
 Rule& Rule::without_way_back() {
     constexpr std::uint32_t no_device = 0;
-    return expression("fib",
-                      [&] {
-                          put(message_, NFTA_FIB_DREG, NFT_REG_1);
-                          put(message_, NFTA_FIB_RESULT, NFT_FIB_RESULT_OIF);
-                          put(message_, NFTA_FIB_FLAGS, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF);
-                      })
+    return load_way_back(NFT_FIB_RESULT_OIF, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF)
         .compare(std::span(reinterpret_cast<const std::uint8_t*>(&no_device), sizeof no_device),
+                 Match::equal);
+}
+
+Rule& Rule::way_back_by(const std::string& prefix) {
+    return load_way_back(NFT_FIB_RESULT_OIFNAME, NFTA_FIB_F_SADDR)
+        .compare(std::span(reinterpret_cast<const std::uint8_t*>(prefix.data()), prefix.size()),
                  Match::equal);
 }
 
@@ -289,19 +297,11 @@ Request Rule::end_with(const char* name) {
 }
 
 Request Rule::drop() {
-    return decide(NF_DROP);
-}
-
-Request Rule::accept() {
-    return decide(NF_ACCEPT);
-}
-
-Request Rule::decide(std::uint32_t verdict) {
     expression("immediate", [&] {
         put(message_, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
         const Nest data(message_, NFTA_IMMEDIATE_DATA);
-        const Nest nest(message_, NFTA_DATA_VERDICT);
-        put(message_, NFTA_VERDICT_CODE, verdict);
+        const Nest verdict(message_, NFTA_DATA_VERDICT);
+        put(message_, NFTA_VERDICT_CODE, std::uint32_t{NF_DROP});
     });
     return finish();
 }

@@ -81,17 +81,19 @@ class Rule {
     /// The address in the header that is, or is not, in a set.
     Rule& source(const Set& set, Match match = Match::equal);
     Rule& destination(const Set& set, Match match = Match::equal);
-    /// The device that an IPv4 packet came by, together with its source, is in a set of arrivals.
-    Rule& arrival(const Set& set);
+    /// The device that an IPv4 packet came by, together with its source, is, or is not, in a set of
+    /// arrivals.
+    Rule& arrival(const Set& set, Match match);
     /// Packets whose source the kernel would not answer by the device by which they came (strict
     /// reverse path, RFC 3704 section 2.2).
     Rule& without_way_back();
 
+    /// Packets whose source the kernel would answer by a device whose name begins so.
+    Rule& way_back_by(const std::string& prefix);
+
     /// What ends it: the name of an expression without attributes, such as "masq".
     Request end_with(const char* expression);
     Request drop();
-    /// No later rule of this chain sees it.
-    Request accept();
 
   private:
     template <typename Body>
@@ -99,8 +101,8 @@ class Rule {
     Rule& compare(std::span<const std::uint8_t> value, Match match);
     Rule& load_meta(std::uint32_t key);
     Rule& load_header(std::uint32_t offset, std::uint32_t length, std::uint32_t to);
+    Rule& load_way_back(std::uint32_t result, std::uint32_t flags);
     Rule& look_up(const Set& set, Match match);
-    Request decide(std::uint32_t verdict);
     Request finish();
 
     Message message_;

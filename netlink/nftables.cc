@@ -58,6 +58,7 @@ std::string fingerprint(const Rules& rules) {
             .add(rules.source_check->tunnels);
         for (const auto& [tunnel, address] : rules.source_check->peers)
             hash.add(tunnel).add(address.to_string());
+        add(rules.source_check->own_pods);
         if (const auto& senders = rules.source_check->senders) {
             hash.add(senders->own.to_string());
             add(senders->peers);
@@ -78,21 +79,21 @@ struct Batch {
     }
 };
 
+std::vector<ip::Cidr> of_family(const std::vector<ip::Cidr>& blocks, ip::Family family) {
+    std::vector<ip::Cidr> chosen;
+    std::ranges::copy_if(blocks, std::back_inserter(chosen),
+                         [&](const ip::Cidr& block) { return block.family() == family; });
+    return chosen;
+}
+
 /// ip saddr @node_pods_v4 ip daddr != @spared_v4 masquerade
 void add_masquerade(Batch& batch, const Masquerade& wanted) {
     batch.requests.push_back(nft::chain_message(postrouting));
     for (const FamilyFacts& facts : families) {
-        const auto of_family = [&](const std::vector<ip::Cidr>& blocks) {
-            std::vector<ip::Cidr> chosen;
-            std::ranges::copy_if(blocks, std::back_inserter(chosen), [&](const ip::Cidr& block) {
-                return block.family() == facts.family;
-            });
-            return chosen;
-        };
-        const std::vector<ip::Cidr> sources = of_family(wanted.sources);
+        const std::vector<ip::Cidr> sources = of_family(wanted.sources, facts.family);
         if (sources.empty())
             continue;
-        std::vector<ip::Cidr> spared = of_family(wanted.spared);
+        std::vector<ip::Cidr> spared = of_family(wanted.spared, facts.family);
         spared.push_back(ip::Cidr::parse(facts.multicast));
         const nft::Set source_set{facts.sources, facts.family, ++batch.last_id};
         const nft::Set spared_set{facts.spared, facts.family, ++batch.last_id};
@@ -121,11 +122,22 @@ nft::Rule from_pods(const SourceCheck& wanted) {
     return rule;
 }
 
-nft::Rule from_tunnels(const SourceCheck& wanted) {
+nft::Rule from_tunnels(const SourceCheck& wanted, Match match = Match::equal) {
     nft::Rule rule = source_rule();
     const auto* name = reinterpret_cast<const std::uint8_t*>(wanted.tunnels.data());
-    rule.meta(NFT_META_IIFNAME, {name, wanted.tunnels.size()});
+    rule.meta(NFT_META_IIFNAME, {name, wanted.tunnels.size()}, match);
     return rule;
+}
+
+/// In a peer's name, and not by its tunnel.
+void add_rules_for_strangers(Batch& batch, const SourceCheck& wanted) {
+    const nft::Set own_pods{"own_pods_v4", ip::Family::v4, ++batch.last_id};
+    nft::add_set(batch.requests, own_pods, of_family(wanted.own_pods, ip::Family::v4));
+    batch.add(from_tunnels(wanted, Match::unequal)
+                  .family(ip::Family::v4)
+                  .destination(own_pods, Match::equal)
+                  .way_back_by(wanted.tunnels)
+                  .drop());
 }
 
 void add_source_check(Batch& batch, const SourceCheck& wanted, bool look_for_way_back) {
@@ -159,8 +171,14 @@ void add_source_check(Batch& batch, const SourceCheck& wanted, bool look_for_way
         return;
     const nft::Set nodes{"nodes", ip::Family::v4, ++batch.last_id};
     nft::add_set(batch.requests, nodes, wanted.peers);
-    batch.add(from_tunnels(wanted).arrival(nodes).accept());
-    batch.add(from_tunnels(wanted).without_way_back().drop());
+    // The set last: few packets come that far.
+    batch.add(from_tunnels(wanted)
+                  .family(ip::Family::v4)
+                  .without_way_back()
+                  .arrival(nodes, Match::unequal)
+                  .drop());
+    batch.add(from_tunnels(wanted).family(ip::Family::v6).without_way_back().drop());
+    add_rules_for_strangers(batch, wanted);
 }
 
 std::vector<Request> replace_table(const Rules& wanted, bool look_for_way_back) {

@@ -43,6 +43,10 @@ struct SourceCheck {
     /// is another: a node answers a pod from the address that it was asked at.
     std::vector<Arrival> peers;
 
+    /// This node's own, with the endpoint. What comes to one of them from a source that is answered
+    /// by a tunnel, and did not come by one, is dropped.
+    std::vector<ip::Cidr> own_pods;
+
     bool operator==(const SourceCheck&) const = default;
 };
 

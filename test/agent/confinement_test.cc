@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <exception>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
@@ -17,6 +19,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -29,8 +32,14 @@ namespace {
 int confined(const std::function<int()>& act) {
     const pid_t pid = ::fork();
     if (pid == 0) {
-        agent::confine();
-        ::_exit(act());
+        int result = 126;
+        try {
+            agent::confine();
+            result = act();
+        } catch (const std::exception& error) {
+            std::fprintf(stderr, "%s\n", error.what());
+        }
+        ::_exit(result);
     }
     int status = 0;
     ::waitpid(pid, &status, 0);
@@ -56,6 +65,9 @@ TEST(Confinement, StartsNoOtherProgram) {
 TEST(Confinement, EntersNoNamespace) {
     EXPECT_EQ(error_of([] { return ::setns(::open("/proc/self/ns/net", O_RDONLY), 0); }), ENOSYS);
     EXPECT_EQ(error_of([] { return ::unshare(CLONE_NEWNET); }), ENOSYS);
+    constexpr int thread = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
+    EXPECT_EQ(error_of([] { return ::syscall(SYS_clone, thread | CLONE_NEWNET, 0, 0, 0, 0); }),
+              ENOSYS);
     EXPECT_EQ(error_of([] { return ::mount("a", "/", "tmpfs", 0, nullptr); }), ENOSYS);
     EXPECT_EQ(error_of([] { return ::chroot("/"); }), ENOSYS);
 }
@@ -66,12 +78,17 @@ TEST(Confinement, LooksIntoNoOtherProcess) {
     EXPECT_EQ(error_of([] { return ::syscall(SYS_process_vm_readv, ::getppid(), 0, 0, 0, 0, 0); }),
               ENOSYS);
     EXPECT_EQ(error_of([] { return ::kill(::getppid(), 0); }), ENOSYS);
+    rlimit limit{};
+    EXPECT_EQ(error_of([&] { return ::prlimit(::getppid(), RLIMIT_CPU, nullptr, &limit); }),
+              ENOSYS);
+    EXPECT_EQ(error_of([&] { return ::prlimit(0, RLIMIT_CPU, nullptr, &limit); }), 0);
     EXPECT_EQ(error_of([] { return ::syscall(SYS_tgkill, ::getppid(), ::getppid(), 0); }), ENOSYS);
 }
 
 TEST(Confinement, OpensNoRawSocket) {
     EXPECT_EQ(error_of([] { return ::socket(AF_PACKET, SOCK_RAW, 0); }), ENOSYS);
     EXPECT_EQ(error_of([] { return ::socket(AF_INET, SOCK_RAW, IPPROTO_IPIP); }), ENOSYS);
+    EXPECT_EQ(error_of([] { return ::socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP); }), ENOSYS);
     EXPECT_EQ(error_of([] { return ::socket(AF_UNIX, SOCK_STREAM, 0); }), ENOSYS);
     EXPECT_EQ(error_of([] { return ::socket(AF_NETLINK, SOCK_RAW, NETLINK_AUDIT); }), ENOSYS);
 }

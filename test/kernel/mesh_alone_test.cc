@@ -76,7 +76,7 @@ TEST_F(AloneTest, WhoeverWaitsToBeAloneWithTheMeshIsNotOvertaken) {
         const auto shut = mesh::shut(folder);
         was_alone = true;
     });
-    while (waiting_for(lock) == 0)
+    while (waiting_for(lock) == 0 && !was_alone)
         std::this_thread::yield();
     std::atomic<bool> has_come = false;
     bool overtook = false;

@@ -62,7 +62,8 @@ class SourceCheckTest : public testing::Test {
                 .source_check = SourceCheck{.pod_group = pod_group,
                                             .tunnels = "ipip-",
                                             .senders = {},
-                                            .peers = std::move(peers)}};
+                                            .peers = std::move(peers),
+                                            .own_pods = {ip::Cidr::parse("10.10.100.0/24")}}};
     }
     void check_sources() const { set_rules(rules()); }
 
@@ -144,6 +145,19 @@ TEST_F(SourceCheckTest, APeerSpeaksFromItsOwnAddressByItsOwnTunnel) {
     EXPECT_EQ(speaks_as("10.10.100.14", "ipip-ac10057f"), "10.10.100.11") << "nobody's address";
     const std::string listed = node_.run("nft list set inet ipip-cni nodes").out;
     EXPECT_NE(listed.find("\"ipip-ac10057f\" . 10.10.100.14"), std::string::npos) << listed;
+}
+
+// What comes from the bad pod comes from the underlay then.
+TEST_F(SourceCheckTest, APeersPodsSpeakByItsTunnelAlone) {
+    node_.ip("link set veth01234567891 group 0\n"
+             "link add ipip-ac10057f type veth peer name far\n"
+             "link set far up\n"
+             "link set ipip-ac10057f up\n"
+             "route add 10.10.200.0/24 dev ipip-ac10057f\n");
+    EXPECT_EQ(first_source("10.10.100.11", "10.10.200.11", "10.10.100.12"), "10.10.200.11");
+    check_sources();
+    EXPECT_EQ(first_source("10.10.100.11", "10.10.200.11", "10.10.100.12"), "10.10.100.11");
+    EXPECT_EQ(first_source("10.10.100.11", "10.10.100.13", "10.10.100.12"), "10.10.100.13");
 }
 
 TEST_F(SourceCheckTest, ItsRulesStandUntilSomeoneTakesOne) {

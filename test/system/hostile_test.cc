@@ -40,6 +40,16 @@ class Hostile : public ::testing::Test {
         return requests() > before;
     }
 
+    /// The same without a tunnel: the stranger takes host 2 for his router.
+    bool gets_in_plainly(const std::string& claimed) {
+        const Namespace& stranger = cluster.host(3).net();
+        stranger.ip("route replace " + far_address + " via 172.16.5.127\n");
+        const long before = requests();
+        send_ipv4(stranger, ipv4_packet(claimed, far_address, IPPROTO_ICMP, icmp_timestamp()));
+        EXPECT_TRUE(reaches(near.net, far_address));
+        return requests() > before;
+    }
+
     long requests() const {
         const std::string text = far.net.run("nstat -asz IcmpInTimestamps").out;
         return std::stol(text.substr(text.find("IcmpInTimestamps") + 16));
@@ -100,6 +110,30 @@ TEST_F(Hostile, APeerSendsFromItsPodsAddressesAloneHoweverLooseTheHostIs) {
 TEST_F(Hostile, AStrangerFindsNoTunnelThatLeadsToHim) {
     begin(Json::object());
     EXPECT_FALSE(gets_in(cluster.host(3).net(), "172.16.5.128", "10.10.100.99"));
+}
+
+/// All that lets in what comes without a tunnel of ours: forwarding everywhere, no path filtering,
+/// and a device that takes protocol 4 from anyone.
+void open_up(const Host& host) {
+    for (const char* device : {"all", "eth0", "tunl0"})
+        host.net().set_sysctl(std::string("net/ipv4/conf/") + device + "/rp_filter", "0");
+    host.net().set_sysctl("net/ipv4/ip_forward", "1");
+    host.net().ip("link set tunl0 up\n");
+}
+
+TEST_F(Hostile, WithoutTheCheckAStrangerSpeaksAsAPodOfAPeer) {
+    begin({{"sourceCheck", false}});
+    open_up(cluster.host(2));
+    EXPECT_TRUE(gets_in(cluster.host(3).net(), "172.16.5.128", "10.10.100.99")) << "by tunl0";
+    EXPECT_TRUE(gets_in_plainly("10.10.100.99"));
+}
+
+TEST_F(Hostile, AStrangerDoesNotSpeakAsAPodOfAPeer) {
+    begin(Json::object());
+    open_up(cluster.host(2));
+    EXPECT_FALSE(gets_in(cluster.host(3).net(), "172.16.5.128", "10.10.100.99")) << "by tunl0";
+    EXPECT_FALSE(gets_in_plainly("10.10.100.99"));
+    EXPECT_TRUE(gets_in_plainly("172.16.5.128")) << "for himself he may";
 }
 
 TEST_F(Hostile, WithoutTheCheckTheDeviceToAllTakesWhatAStrangerSends) {
