@@ -317,6 +317,8 @@ void Keeper::repair(const std::vector<std::string>& wrongs) {
 
 /// Waits, where these repairs are some of too many.
 void Keeper::break_off_fight(const std::vector<std::string>& repairs) {
+    if (repairs.empty())
+        return;
     const auto opponent = opponents_.note_repair(repairs, Clock::now());
     if (!opponent)
         return;

@@ -140,6 +140,7 @@ TEST_F(AgentOnOneHost, NamesWhoUndoesItsRepairs) {
     }
     EXPECT_TRUE(agent->says("our repairs are undone again and again")) << agent->log();
     EXPECT_THAT(agent->log(), ContainsRegex("by .*process [0-9]+"));
+    EXPECT_EQ(agent->stop(SIGTERM), 0) << "what is left of this look has nothing to repair";
 }
 
 TEST_F(AgentOnOneHost, FreesAddressesOfPodsThatAreGone) {

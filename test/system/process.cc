@@ -1,8 +1,11 @@
 #include "test/system/process.h"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -16,6 +19,12 @@ constexpr std::chrono::seconds patience{60}; // for what must come
 
 int to_status(int wait_status) {
     return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
+}
+
+/// By a signal that nobody sends.
+bool is_crash(int status) {
+    constexpr std::array signals{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    return std::ranges::find(signals, status - 128) != signals.end();
 }
 
 } // namespace
@@ -55,6 +64,8 @@ Process::Process(const Host& host, const Words& words, const std::filesystem::pa
 }
 
 Process::~Process() {
+    if (has_ended() && is_crash(*status_))
+        ADD_FAILURE() << "a program ended by signal " << *status_ - 128;
     if (status_)
         return;
     ::kill(pid_, SIGTERM);
