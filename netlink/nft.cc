@@ -291,6 +291,10 @@ Rule& Rule::way_back_by(const std::string& prefix) {
                  Match::equal);
 }
 
+Rule& Rule::count() {
+    return expression("counter", [] {});
+}
+
 Request Rule::end_with(const char* name) {
     expression(name, [] {});
     return finish();

@@ -91,6 +91,9 @@ class Rule {
     /// Packets whose source the kernel would answer by a device whose name begins so.
     Rule& way_back_by(const std::string& prefix);
 
+    /// Counts the packets that get as far as this; `nft list` shows them.
+    Rule& count();
+
     /// What ends it: the name of an expression without attributes, such as "masq".
     Request end_with(const char* expression);
     Request drop();

@@ -53,7 +53,7 @@ std::string fingerprint(const Rules& rules) {
         add(rules.masquerade->spared);
     }
     if (rules.source_check) {
-        hash.add("source check")
+        hash.add("source check, counted")
             .add(std::to_string(rules.source_check->pod_group))
             .add(rules.source_check->tunnels);
         for (const auto& [tunnel, address] : rules.source_check->peers)
@@ -69,6 +69,7 @@ std::string fingerprint(const Rules& rules) {
 
 /// The requests for one table, and what they have used up.
 struct Batch {
+    bool counts = true; ///< each rule that drops, what it does
     std::vector<Request> requests = {};
     std::size_t rules = 0;
     std::uint32_t last_id = 0;
@@ -129,60 +130,60 @@ nft::Rule from_tunnels(const SourceCheck& wanted, Match match = Match::equal) {
     return rule;
 }
 
-/// In a peer's name, and not by its tunnel.
-void add_rules_for_strangers(Batch& batch, const SourceCheck& wanted) {
+void add_drop(Batch& batch, nft::Rule& rule) {
+    batch.add((batch.counts ? rule.count() : rule).drop());
+}
+
+void add_rules_for_way_back(Batch& batch, const SourceCheck& wanted) {
+    add_drop(batch, from_pods(wanted).family(ip::Family::v4).without_way_back());
+    // Who asks for his neighbours does so from a link-local address, or none; neither is forwarded.
+    constexpr std::array<std::uint8_t, 2> link_local{0xfe, 0x80};
+    constexpr std::array<std::uint8_t, 16> unspecified{};
+    add_drop(batch, from_pods(wanted)
+                        .family(ip::Family::v6)
+                        .header(source_offset_v6, link_local, Match::unequal)
+                        .header(source_offset_v6, unspecified, Match::unequal)
+                        .without_way_back());
+    if (wanted.tunnels.empty())
+        return;
+    const nft::Set nodes{"nodes", ip::Family::v4, ++batch.last_id};
+    nft::add_set(batch.requests, nodes, wanted.peers);
+    // The set last: few packets come that far.
+    add_drop(batch, from_tunnels(wanted)
+                        .family(ip::Family::v4)
+                        .without_way_back()
+                        .arrival(nodes, Match::unequal));
+    add_drop(batch, from_tunnels(wanted).family(ip::Family::v6).without_way_back());
+    // In a peer's name, and not by its tunnel.
     const nft::Set own_pods{"own_pods_v4", ip::Family::v4, ++batch.last_id};
     nft::add_set(batch.requests, own_pods, of_family(wanted.own_pods, ip::Family::v4));
-    batch.add(from_tunnels(wanted, Match::unequal)
-                  .family(ip::Family::v4)
-                  .destination(own_pods, Match::equal)
-                  .way_back_by(wanted.tunnels)
-                  .drop());
+    add_drop(batch, from_tunnels(wanted, Match::unequal)
+                        .family(ip::Family::v4)
+                        .destination(own_pods, Match::equal)
+                        .way_back_by(wanted.tunnels));
 }
 
 void add_source_check(Batch& batch, const SourceCheck& wanted, bool look_for_way_back) {
     constexpr std::uint8_t ipip = IPPROTO_IPIP;
     batch.requests.push_back(nft::chain_message(prerouting));
     for (const std::uint8_t protocol : {ipip, std::uint8_t{IPPROTO_IPV6}})
-        batch.add(from_pods(wanted).meta(NFT_META_L4PROTO, raw(protocol)).drop());
+        add_drop(batch, from_pods(wanted).meta(NFT_META_L4PROTO, raw(protocol)));
     if (const auto& senders = wanted.senders) {
         const nft::Set peers{"peers", ip::Family::v4, ++batch.last_id};
         nft::add_set(batch.requests, peers, senders->peers);
-        batch.add(source_rule()
-                      .family(ip::Family::v4)
-                      .meta(NFT_META_L4PROTO, raw(ipip))
-                      .header(destination_offset_v4, senders->own.bytes())
-                      .source(peers, Match::unequal)
-                      .drop());
+        add_drop(batch, source_rule()
+                            .family(ip::Family::v4)
+                            .meta(NFT_META_L4PROTO, raw(ipip))
+                            .header(destination_offset_v4, senders->own.bytes())
+                            .source(peers, Match::unequal));
     }
-    if (!look_for_way_back)
-        return;
-    batch.add(from_pods(wanted).family(ip::Family::v4).without_way_back().drop());
-    // Who asks for his neighbours does so from a link-local address, or none; neither is forwarded.
-    constexpr std::array<std::uint8_t, 2> link_local{0xfe, 0x80};
-    constexpr std::array<std::uint8_t, 16> unspecified{};
-    batch.add(from_pods(wanted)
-                  .family(ip::Family::v6)
-                  .header(source_offset_v6, link_local, Match::unequal)
-                  .header(source_offset_v6, unspecified, Match::unequal)
-                  .without_way_back()
-                  .drop());
-    if (wanted.tunnels.empty())
-        return;
-    const nft::Set nodes{"nodes", ip::Family::v4, ++batch.last_id};
-    nft::add_set(batch.requests, nodes, wanted.peers);
-    // The set last: few packets come that far.
-    batch.add(from_tunnels(wanted)
-                  .family(ip::Family::v4)
-                  .without_way_back()
-                  .arrival(nodes, Match::unequal)
-                  .drop());
-    batch.add(from_tunnels(wanted).family(ip::Family::v6).without_way_back().drop());
-    add_rules_for_strangers(batch, wanted);
+    if (look_for_way_back)
+        add_rules_for_way_back(batch, wanted);
 }
 
+/// Who does not look for the way back does not count either: it may be that which the kernel lacks.
 std::vector<Request> replace_table(const Rules& wanted, bool look_for_way_back) {
-    Batch batch;
+    Batch batch{.counts = look_for_way_back};
     if (wanted.masquerade)
         add_masquerade(batch, *wanted.masquerade);
     if (wanted.source_check)

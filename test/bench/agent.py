@@ -11,6 +11,7 @@ from runs import PROGRAMS, Failed, entered
 from tunnels import nodes_file, prepare
 
 PATIENCE = 600  # seconds
+IDLE = 60  # seconds, two of its periodic looks
 
 
 def replace(path, change):
@@ -66,9 +67,10 @@ def measure(nodes, rounds):
                     raise Failed("ipipd: " + log.read()[-2000:])
             time.sleep(0.02)
         ready = time.perf_counter() - begin
+        time.sleep(10)  # it looks again at what it has made
         before = processor(agent.pid)
-        time.sleep(5)
-        idle = (processor(agent.pid) - before) / 5
+        time.sleep(IDLE)
+        idle = (processor(agent.pid) - before) / IDLE
         monitor = subprocess.Popen(entered(host, ["ip", "-o", "monitor", "route"])[1], stdout=subprocess.PIPE)
         time.sleep(1)
         times = []

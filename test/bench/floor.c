@@ -6,6 +6,7 @@
 //   floor delete LINK                      waits until the kernel is done with it
 //   floor gone LINK                        waits until the link is gone, as its event tells
 //   floor mesh N LOCAL ENDPOINT            N ipip devices, each with a peer's address and a route
+//   floor mesh-group N                     puts the N devices of "mesh" in the group, each by a message
 //   floor mesh-delete                      all devices of "mesh", by one message for their group
 //   floor shared N LOCAL ENDPOINT          one ipip device and N routes over it
 //   floor nothing
@@ -30,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { own_group = 0x6970, batch_limit = 64 * 1024, message_limit = 512 };
+enum { own_group = 0x6970, first_tunnel = 2000000, batch_limit = 64 * 1024, message_limit = 512 };
 
 static char batch[batch_limit];
 static size_t used;
@@ -288,7 +289,7 @@ static void make_tunnel(int s, int index, unsigned i, uint32_t local, uint32_t r
 
 // Peer i has the address 172.18.0.0 + i, the endpoint 10.64.0.1 + 256 i and the pod CIDR about it.
 static void make_mesh(unsigned peers, uint32_t local, uint32_t endpoint, int one_device) {
-    const int s = open_socket(0), first = 2000000;
+    const int s = open_socket(0), first = first_tunnel;
     const uint32_t remotes = inet_addr("172.18.0.0"), pods = inet_addr("10.64.0.0");
     if (one_device) {
         make_tunnel(s, first, 0, local, 0);
@@ -357,6 +358,18 @@ static void look(unsigned peers) {
     }
 }
 
+// They are in it; the kernel does not ask.
+static void group_mesh(unsigned peers) {
+    const int s = open_socket(0);
+    for (unsigned i = 0; i < peers; ++i) {
+        const struct ifinfomsg body = {.ifi_index = first_tunnel + (int)i};
+        begin(s, RTM_SETLINK, 0, &body, sizeof body);
+        put_u32(IFLA_GROUP, own_group);
+        end();
+    }
+    finish(s);
+}
+
 static void delete_mesh(void) {
     const struct ifinfomsg body = {0};
     const int s = open_socket(0);
@@ -385,6 +398,8 @@ int main(int argc, char** argv) {
         make_mesh((unsigned)atoi(argv[2]), address_of(argv[3]), address_of(argv[4]), *what == 's');
     else if (argc == 2 && strcmp(what, "mesh-delete") == 0)
         delete_mesh();
+    else if (argc == 3 && strcmp(what, "mesh-group") == 0)
+        group_mesh((unsigned)atoi(argv[2]));
     else if (argc == 3 && strcmp(what, "look") == 0)
         look((unsigned)atoi(argv[2]));
     else if (argc != 2 || strcmp(what, "nothing") != 0)

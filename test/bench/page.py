@@ -135,7 +135,8 @@ def targets(found):
         at_most("mesh of 1,000, to bare messages", 1.2, times["make"] / times["floor make"]),
         at_most("no-op, to making 1,000", 0.05, times["again"] / times["make"], gate=False,
                 bound=times["floor look"] / times["make"]),
-        at_most("removal of 1,000, to one message", 1.2, times["clear"] / times["floor remove"]),
+        at_most("removal of 1,000, to one message", 1.2, times["clear"] / times["floor remove"],
+                bound=1 + times["floor group"] / times["floor remove"]),
     ]
     peers, times = last(found["mesh"]["shared"])
     pairs = found["mesh"]["pairs"][peers]

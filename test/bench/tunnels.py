@@ -44,6 +44,8 @@ def by_size(host, topology, peers, times):
         add("floor make", run(host, "bench_floor", FLOORS[topology], peers, "172.16.5.126", "10.63.0.1"))
         if turn > 0:  # what the kernel keeps in reserve is filled by then
             memory = (kernel_memory() - before) / peers
+        if topology == "pairs":
+            add("floor group", run(host, "bench_floor", "mesh-group", peers))
         add("floor remove", run(host, "bench_floor", "mesh-delete"))
         time.sleep(SETTLE)
         for what in ["make", "again", "change", "clear"]:

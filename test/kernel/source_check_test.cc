@@ -106,6 +106,17 @@ TEST_F(SourceCheckTest, APodSpeaksFromItsOwnAddressAlone) {
     EXPECT_EQ(first_source("fd00:10::11", "fd00:10::13", "fd00:10::12"), "fd00:10::11");
 }
 
+TEST_F(SourceCheckTest, CountsWhatItDrops) {
+    check_sources();
+    const auto counted = [&] {
+        const auto rules = node_.run("nft list chain inet ipip-cni prerouting").out;
+        return rules.find("fib saddr . iif oif 0 counter packets 1 bytes 35 drop") != rules.npos;
+    };
+    EXPECT_FALSE(counted());
+    first_source("10.10.100.11", "10.10.100.13", "10.10.100.12");
+    EXPECT_TRUE(counted()) << node_.run("nft list ruleset").out;
+}
+
 TEST_F(SourceCheckTest, WithoutItAPodSendsPacketsInsideOfPackets) {
     for (const std::uint8_t protocol : tunnels) {
         EXPECT_TRUE(passes(AF_INET, "10.10.100.11", "10.10.100.12", protocol)) << +protocol;

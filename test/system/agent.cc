@@ -16,6 +16,7 @@ namespace scene {
 namespace {
 
 constexpr std::uint16_t port = 9094;
+constexpr timeval patience{.tv_sec = 60, .tv_usec = 0}; // for a page; then there is none
 
 std::string read_all(const std::filesystem::path& path) {
     std::ifstream file(path);
@@ -72,6 +73,8 @@ int Agent::count(const std::string& text) const {
 
 Agent::Page Agent::page(const std::string& path) const {
     const int fd = host_.net().in([] { return ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); });
+    for (const int direction : {SO_RCVTIMEO, SO_SNDTIMEO})
+        ::setsockopt(fd, SOL_SOCKET, direction, &patience, sizeof patience);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);

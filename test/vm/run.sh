@@ -101,6 +101,7 @@ make_initramfs() {
         echo "kernel=$(quote "$kernel_dir")"
         echo "cwd=$(quote "$PWD")"
         echo "merge=$merge"
+        echo "patience=$((limit - limit / 10))"
     } >"$dir/settings"
     (
         cat "$kernel_dir/base.cpio"
@@ -149,10 +150,12 @@ escape() {
 start() {
     local accelerator n
     choose_accelerator
-    # Any fault of the kernel ends the machine. An emulated processor on a busy
-    # machine may be late for the kernel's check of its timer and measuring of its
-    # speed (an approximate one will do), and tests of ciphers take long on it.
+    # Any fault of the kernel ends the machine, and so does a processor that is stuck
+    # in it for two minutes. An emulated processor on a busy machine may be late for
+    # the kernel's check of its timer and measuring of its speed (an approximate one
+    # will do), and tests of ciphers take long on it.
     local kernel_options='console=ttyS0 quiet oops=panic panic=-1 reboot=t'
+    kernel_options+=' softlockup_panic=1 watchdog_thresh=60 softlockup_all_cpu_backtrace=1'
     kernel_options+=' no_timer_check lpj=10000000 cryptomgr.notests'
     kernel_options+=${words[*]:+" ${words[*]}"}
     local -a arguments=(
@@ -220,7 +223,7 @@ report() {
         cat "$work/qemu" >&2
     fi
     say 'the last of its console:'
-    tail -n 50 "$work/console" | tr -d '\r' >&2
+    tail -n 250 "$work/console" | tr -d '\r' >&2
     exit "$broken"
 }
 
