@@ -9,6 +9,7 @@
 #include "plugin/recover.h"
 #include "pods/audit.h"
 #include "pods/mend.h"
+#include "pods/recovery.h"
 
 #include <algorithm>
 #include <utility>
@@ -330,7 +331,7 @@ void Keeper::break_off_fight(const std::vector<std::string>& repairs) {
 
 /// What the mesh's loss took from pods that run, and what pods that are gone left behind.
 void Keeper::audit() {
-    ipam::Store store(state_dir_);
+    ipam::Store store = pods::open_leases(route_, state_dir_);
     const pods::Mended all_pods{settings_.network, own_.tunnel_addresses};
     pods::Mending mending;
     if (pods::need_mending(store, route_, all_pods)) {

@@ -9,6 +9,7 @@
 #include "agent/metrics.h"
 #include "agent/reporter.h"
 #include "agent/server.h"
+#include "ipam/boot_file.h"
 #include "netlink/monitor.h"
 
 #include <algorithm>
@@ -74,7 +75,9 @@ void follow(const netlink::Fd& stop, Mailbox& mailbox, netlink::Monitor& monitor
 
 /// One agent for a host: two would be at odds. Others see by it that one runs.
 netlink::Fd lock_host(const std::filesystem::path& state_dir) {
-    std::filesystem::create_directories(state_dir);
+    if (std::filesystem::create_directories(state_dir))
+        std::filesystem::permissions(state_dir, std::filesystem::perms::owner_all);
+    ipam::require_private(state_dir);
     const auto path = state_dir / cni::agent_lock_name;
     netlink::Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (file && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0)

@@ -38,23 +38,6 @@ std::string boot_id() {
     return {id.data(), id.size()};
 }
 
-/// Who can write to it could give any address to anybody, or have root write elsewhere.
-void expect_private(const fs::path& directory) {
-    struct stat status {};
-    if (stat(directory.c_str(), &status) != 0)
-        return; // what comes next finds the reason
-    const std::string& name = directory.native();
-    if (status.st_uid != 0 && status.st_uid != geteuid())
-        throw StoreError("the directory " + name + " belongs to user " +
-                         std::to_string(status.st_uid) +
-                         ", who could change the leases in it; run: chown root " + name);
-    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        throw StoreError("the directory " + name +
-                         " can be written to by others, who could change the leases in it; run: "
-                         "chmod go-w " +
-                         name + ", or keep leases in a directory of their own (stateDir, dataDir)");
-}
-
 void make_directory(const fs::path& directory) {
     if (mkdir(directory.c_str(), 0700) == 0 || errno == EEXIST)
         return;
@@ -119,10 +102,10 @@ class Draft {
     std::string path_;
 };
 
-void create(const fs::path& directory, const std::string& name) {
+void create(const fs::path& directory, const std::string& name, const Store::Known& known) {
     make_directory(directory);
     forget_other_boots(directory, name);
-    const Draft draft(directory, name, {});
+    const Draft draft(directory, name, known ? known() : std::vector<Lease>());
     // Unlike rename(2), link(2) never replaces: the first of several processes wins.
     const std::string path = directory / name;
     if (link(draft.path().c_str(), path.c_str()) != 0 && errno != EEXIST)
@@ -153,14 +136,30 @@ bool is_lease_file(std::string_view name) {
             std::ranges::all_of(draft.substr(1), alphanumeric));
 }
 
-std::string boot_file(const fs::path& directory) {
+void require_private(const fs::path& directory) {
+    struct stat status {};
+    if (stat(directory.c_str(), &status) != 0)
+        return; // what comes next finds the reason
+    const std::string& name = directory.native();
+    if (status.st_uid != 0 && status.st_uid != geteuid())
+        throw StoreError("the directory " + name + " belongs to user " +
+                         std::to_string(status.st_uid) +
+                         ", who could change the leases in it; run: chown root " + name);
+    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        throw StoreError("the directory " + name +
+                         " can be written to by others, who could change the leases in it; run: "
+                         "chmod go-w " +
+                         name + ", or keep leases in a directory of their own (stateDir, dataDir)");
+}
+
+std::string boot_file(const fs::path& directory, const Store::Known& known) {
     const fs::path place = plain(directory);
     const std::string name = file_name();
     std::string path = place / name;
-    expect_private(place);
+    require_private(place);
     struct stat status {};
     if (lstat(path.c_str(), &status) != 0)
-        create(place, name); // which finds the reason if it is another than a missing file
+        create(place, name, known); // which finds the reason if it is another than a missing file
     else if (!S_ISREG(status.st_mode))
         throw StoreError(path +
                          " is no regular file; remove it, or keep leases in another directory "

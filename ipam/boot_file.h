@@ -11,11 +11,16 @@
 namespace ipam {
 
 /// The path of this boot's database in `directory`, named after the kernel's boot id; both are
-/// made where missing. What earlier boots left there goes with the making. Throws StoreError.
+/// made where missing, with the leases that `known` tells. What earlier boots left there goes with
+/// the making. Throws StoreError, and what `known` throws.
 ///
 /// Safe in parallel processes and when killed: the file gets its name when it is complete, and
 /// keeps the name and its inode for the boot, unless rebuild() gives the name to another.
-std::string boot_file(const std::filesystem::path& directory);
+std::string boot_file(const std::filesystem::path& directory, const Store::Known& known = {});
+
+/// Throws StoreError, with the mend, where others than root and this process's user own `directory`
+/// or can write to it: they could give any address to anybody, or have root write elsewhere.
+void require_private(const std::filesystem::path& directory);
 
 /// Puts a database with those leases in the place of this boot's damaged one, in one step. Returns
 /// the path under which that is kept, for people; none, and nothing is done, where another process

@@ -126,8 +126,8 @@ std::chrono::seconds boot_time() {
     return std::chrono::floor<std::chrono::seconds>(now());
 }
 
-Store::Store(const std::filesystem::path& directory)
-    : database_(std::make_unique<Database>(boot_file(directory))) {
+Store::Store(const std::filesystem::path& directory, const Known& known)
+    : database_(std::make_unique<Database>(boot_file(directory, known))) {
     LeaseTable::check_layout(*database_);
 }
 

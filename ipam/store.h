@@ -44,9 +44,12 @@ class Database;
 /// methods throw std::invalid_argument for others, and StoreError where the files fail them.
 class Store {
   public:
+    /// Asked, where there is no store yet, for the leases that are known otherwise. May be empty.
+    using Known = std::function<std::vector<Lease>()>;
+
     /// Opens, and makes where missing, the store of this boot in `directory`; what earlier boots
-    /// left there goes. Throws StoreError.
-    explicit Store(const std::filesystem::path& directory);
+    /// left there goes. Throws StoreError, and what `known` throws.
+    explicit Store(const std::filesystem::path& directory, const Known& known = {});
     Store(Store&&) noexcept;
     Store& operator=(Store&&) noexcept;
     ~Store();

@@ -117,9 +117,9 @@ nft::Rule source_rule() {
     return {prerouting.name, "add a rule of the source check"};
 }
 
-nft::Rule from_pods(const SourceCheck& wanted) {
+nft::Rule from_pods(const SourceCheck& wanted, Match match = Match::equal) {
     nft::Rule rule = source_rule();
-    rule.meta(NFT_META_IIFGROUP, raw(wanted.pod_group));
+    rule.meta(NFT_META_IIFGROUP, raw(wanted.pod_group), match);
     return rule;
 }
 
@@ -144,6 +144,14 @@ void add_rules_for_way_back(Batch& batch, const SourceCheck& wanted) {
                         .header(source_offset_v6, link_local, Match::unequal)
                         .header(source_offset_v6, unspecified, Match::unequal)
                         .without_way_back());
+    const nft::Set own_pods{"own_pods_v4", ip::Family::v4, ++batch.last_id};
+    nft::add_set(batch.requests, own_pods, of_family(wanted.own_pods, ip::Family::v4));
+    // In the name of one pod of this node to another, from elsewhere.
+    add_drop(batch, from_pods(wanted, Match::unequal)
+                        .family(ip::Family::v4)
+                        .destination(own_pods, Match::equal)
+                        .source(own_pods, Match::equal)
+                        .without_way_back());
     if (wanted.tunnels.empty())
         return;
     const nft::Set nodes{"nodes", ip::Family::v4, ++batch.last_id};
@@ -155,8 +163,6 @@ void add_rules_for_way_back(Batch& batch, const SourceCheck& wanted) {
                         .arrival(nodes, Match::unequal));
     add_drop(batch, from_tunnels(wanted).family(ip::Family::v6).without_way_back());
     // In a peer's name, and not by its tunnel.
-    const nft::Set own_pods{"own_pods_v4", ip::Family::v4, ++batch.last_id};
-    nft::add_set(batch.requests, own_pods, of_family(wanted.own_pods, ip::Family::v4));
     add_drop(batch, from_tunnels(wanted, Match::unequal)
                         .family(ip::Family::v4)
                         .destination(own_pods, Match::equal)

@@ -9,6 +9,7 @@
 #include "plugin/retire.h"
 #include "plugin/verbs.h"
 #include "pods/names.h"
+#include "pods/recovery.h"
 
 #include <algorithm>
 #include <functional>
@@ -168,7 +169,7 @@ static json::Value attach_pod(Host& here, const cni::Call& call, const Config& c
         throw AlreadyAttached("CNI_IFNAME: the pod has an interface \"" + environment.interface +
                               "\" already; choose another name, or DEL it first");
     netlink::Socket& host = here.route.emplace();
-    ipam::Store& store = here.store.emplace(identity.state_dir);
+    ipam::Store& store = here.store.emplace(pods::open_leases(host, identity.state_dir));
     const auto addresses = make_address_source(call, store, host);
 
     Undo mesh_made([&] {

@@ -10,6 +10,7 @@
 #include "plugin/attachment.h"
 #include "plugin/verbs.h"
 #include "pods/names.h"
+#include "pods/recovery.h"
 
 #include <algorithm>
 #include <cctype>
@@ -216,7 +217,7 @@ void check(Host& here, const cni::Call& call, const Config& config) {
     const Expected expected = read_expected(call, config);
     netlink::Pod pod(open_pod(environment));
     netlink::Socket& host = here.route.emplace();
-    ipam::Store& store = here.store.emplace(config.identity.state_dir);
+    ipam::Store& store = here.store.emplace(pods::open_leases(host, config.identity.state_dir));
 
     const auto& [nodes, self] = config.cluster.listing();
     const mesh::Inspection mesh = mesh::inspect(host, nodes, self, config.settings);

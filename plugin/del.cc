@@ -6,6 +6,7 @@
 #include "plugin/retire.h"
 #include "plugin/verbs.h"
 #include "pods/names.h"
+#include "pods/recovery.h"
 
 namespace plugin {
 
@@ -28,7 +29,7 @@ void clean_pod(const cni::Environment& environment, const std::vector<ip::Addres
 void del(Host& here, const cni::Call& call, const Identity& identity) {
     const ipam::Owner owner = owner_of(call.environment, identity);
     netlink::Socket& host = here.route.emplace();
-    ipam::Store& store = here.store.emplace(identity.state_dir);
+    ipam::Store& store = here.store.emplace(pods::open_leases(host, identity.state_dir));
     cni::Failures failures;
     const auto addresses = store.find(owner);
     // While the link is there: a DHCP client says good-bye over it.

@@ -7,6 +7,7 @@
 #include "plugin/retire.h"
 #include "plugin/verbs.h"
 #include "pods/names.h"
+#include "pods/recovery.h"
 
 namespace plugin {
 
@@ -46,7 +47,7 @@ void gc(Host& here, const cni::Call& call, const Identity& identity) {
     const std::string& network = identity.network;
     const std::set<cni::Attachment> valid = cni::read_valid_attachments(call.config);
     netlink::Socket& host = here.route.emplace();
-    ipam::Store& store = here.store.emplace(identity.state_dir);
+    ipam::Store& store = here.store.emplace(pods::open_leases(host, identity.state_dir));
     cni::Failures failures;
     failures.attempt([&] { make_address_source(call, store, host)->collect_garbage(); });
 

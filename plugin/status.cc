@@ -4,13 +4,14 @@
 #include "netlink/link.h"
 #include "plugin/address_source.h"
 #include "plugin/verbs.h"
+#include "pods/recovery.h"
 
 namespace plugin {
 
 void status(Host& here, const cni::Call& call, const Config& config) {
     try {
         netlink::Socket& host = here.route.emplace();
-        ipam::Store& store = here.store.emplace(config.identity.state_dir);
+        ipam::Store& store = here.store.emplace(pods::open_leases(host, config.identity.state_dir));
         const mesh::Outlook outlook = mesh::look(host, {.cluster = config.cluster,
                                                         .settings = config.settings,
                                                         .state_dir = config.identity.state_dir});

@@ -12,48 +12,57 @@ namespace pods {
 
 namespace {
 
-[[noreturn]] void refuse(const ipam::DamagedStore& damage, const std::string& why) {
-    throw ipam::StoreError(std::string(damage.what()) + " (they cannot be made anew: " + why + ')');
-}
+/// What the pods' links tell.
+struct Told {
+    std::vector<ipam::Lease> leases;
+    std::string missing; ///< what one of them does not tell, as a sentence; empty where all do
+};
 
-/// Who owns the pods' links, by their number.
-std::map<int, ipam::Owner> owners_of_links(netlink::Socket& host,
-                                           const ipam::DamagedStore& damage) {
-    std::map<int, ipam::Owner> owners;
+Told leases_of_links(netlink::Socket& host) {
+    Told told;
+    std::map<int, ipam::Owner> owners; // by the link's number
     for (const netlink::Link& link : netlink::dump_links(host, "veth")) {
         if (!network_of_host_link(link.name, link.alias))
             continue;
-        auto owner = owner_of_host_link(link.name, link.alias);
-        if (!owner)
-            refuse(damage, "the alias of the link " + link.name + ", \"" + link.alias +
-                               "\", does not name its container");
-        owners.emplace(link.index, *std::move(owner));
+        if (auto owner = owner_of_host_link(link.name, link.alias))
+            owners.emplace(link.index, *std::move(owner));
+        else
+            told.missing = "the alias of the link " + link.name + ", \"" + link.alias +
+                           "\", does not name its container";
     }
-    return owners;
-}
-
-} // namespace
-
-std::string recover_leases(netlink::Socket& host, const std::filesystem::path& state_dir,
-                           const ipam::DamagedStore& damage) {
-    const auto owners = owners_of_links(host, damage);
-    std::vector<ipam::Lease> leases;
-    std::set<int> told; // the links whose addresses are known
+    if (owners.empty())
+        return told;
+    std::set<int> with_address;
     for (const ip::Family family : {ip::Family::v4, ip::Family::v6})
         for (const netlink::Route& route : netlink::dump_own_routes(host, family))
             if (const auto owner = owners.find(route.link);
                 owner != owners.end() &&
                 route.destination == ip::Cidr::host(route.destination.network())) {
-                leases.push_back({.address = route.destination.network(),
-                                  .owner = owner->second,
-                                  .since = ipam::boot_time()});
-                told.insert(route.link);
+                told.leases.push_back({.address = route.destination.network(),
+                                       .owner = owner->second,
+                                       .since = ipam::boot_time()});
+                with_address.insert(route.link);
             }
-    for (const auto& [link, owner] : owners) // its address would be given away
-        if (!told.contains(link))
-            refuse(damage, "there is no route to interface " + owner.interface + " of container " +
-                               owner.container + ", by " + host_link_name(owner) +
-                               "; add it, or delete that link if the container is gone");
+    for (const auto& [link, owner] : owners)
+        if (!with_address.contains(link))
+            told.missing = "there is no route to interface " + owner.interface + " of container " +
+                           owner.container + ", by " + host_link_name(owner) +
+                           "; add it, or delete that link if the container is gone";
+    return told;
+}
+
+} // namespace
+
+ipam::Store open_leases(netlink::Socket& host, const std::filesystem::path& state_dir) {
+    return ipam::Store(state_dir, [&] { return leases_of_links(host).leases; });
+}
+
+std::string recover_leases(netlink::Socket& host, const std::filesystem::path& state_dir,
+                           const ipam::DamagedStore& damage) {
+    const auto [leases, missing] = leases_of_links(host);
+    if (!missing.empty()) // an address would be given away
+        throw ipam::StoreError(std::string(damage.what()) +
+                               " (they cannot be made anew: " + missing + ')');
     const auto kept = ipam::rebuild(state_dir, damage, leases);
     if (!kept)
         return "the leases were damaged, and another process has made them anew";

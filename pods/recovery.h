@@ -1,12 +1,18 @@
 #pragma once
 
 #include "ipam/error.h"
+#include "ipam/store.h"
 #include "netlink/socket.h"
 
 #include <filesystem>
 #include <string>
 
 namespace pods {
+
+/// Opens the lease store of `state_dir`. Where there is none, though pods run, somebody has taken
+/// it away: it begins with the leases that the pods' links tell of, as in recover_leases(), but for
+/// those that do not tell. Throws ipam::StoreError, netlink::Error.
+ipam::Store open_leases(netlink::Socket& host, const std::filesystem::path& state_dir);
 
 /// Makes the damaged lease store of `state_dir` anew from the pods' links: who holds an address
 /// is in the alias of its link, the address in the host's route to it. Returns a line about it.

@@ -275,21 +275,38 @@ TEST_F(KubeSourceTest, GoesOnFromItsPlaceWhereAWatchEnds) {
         << "a watch has its time, and no failure";
 }
 
-TEST_F(KubeSourceTest, BelievesNoOtherAuthority) {
-    const ScriptedServer other([](const std::string&, const ScriptedServer::Write& write) {
+/// A server that is not the one it is taken for.
+class FalseServer : public KubeSourceTest {
+  protected:
+    /// What the log says once it has been asked as `config` says.
+    std::string refusal_of(const KubeConfig& config) {
+        testing::internal::CaptureStderr();
+        source_ = std::make_unique<KubeSource>(config, counters_);
+        source_->start([this](const Roster& roster) { deliveries_.put(roster); });
+        while (counters_->failures == 0)
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        EXPECT_TRUE(deliveries_.empty());
+        EXPECT_THAT(false_.requests(), testing::Each(IsEmpty())) << "no token went there";
+        return log();
+    }
+
+    const ScriptedServer false_{[](const std::string&, const ScriptedServer::Write& write) {
         write(ScriptedServer::response(200, list(node(1))));
-    });
-    KubeConfig config = other.config();
+    }};
+};
+
+TEST_F(FalseServer, OfAnotherAuthorityIsNotBelieved) {
     const ScriptedServer elsewhere([](const std::string&, const ScriptedServer::Write&) {});
+    KubeConfig config = false_.config();
     config.http.ca_file = elsewhere.config().http.ca_file;
-    testing::internal::CaptureStderr();
-    source_ = std::make_unique<KubeSource>(config, counters_);
-    source_->start([this](const Roster& roster) { deliveries_.put(roster); });
-    while (counters_->failures == 0)
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    EXPECT_TRUE(deliveries_.empty());
-    EXPECT_THAT(other.requests(), IsEmpty()) << "no token went there";
-    EXPECT_THAT(log(), HasSubstr("SSL certificate problem"));
+    EXPECT_THAT(refusal_of(config), HasSubstr("SSL certificate problem"));
+}
+
+TEST_F(FalseServer, OfAnotherNameIsNotBelieved) {
+    KubeConfig config = false_.config();
+    const std::string right = "127.0.0.1";
+    config.server.replace(config.server.find(right), right.size(), "localhost");
+    EXPECT_THAT(refusal_of(config), HasSubstr("no alternative certificate subject name matches"));
 }
 
 } // namespace

@@ -39,6 +39,8 @@ const std::vector<Refusal> refusals{
     {"access", {"EIO"}},
     {"ioctl", {"ENOMEM"}},
     {"fcntl", {"ENOMEM"}},
+    {"fstatfs", {"EIO", "ENOMEM"}},
+    {"utimensat", {"EIO", "ENOSPC"}},
     {"setsockopt", {"ENOMEM"}},
     {"clone", {"EAGAIN"}},
     {"clone3", {"EAGAIN"}},
@@ -46,6 +48,15 @@ const std::vector<Refusal> refusals{
     {"wait4", {"EINTR"}},
     {"pidfd_open", {"EMFILE"}},
     {"close_range", {"ENOSYS"}},
+};
+
+/// What the kernel has no reason to refuse, or what only gives back.
+const std::set<std::string> never_refused{
+    "exit",     "lseek",      "uname",     "arch_prctl",      "brk",
+    "close",    "exit_group", "geteuid",   "getpid",          "gettid",
+    "munmap",   "prctl",      "prlimit64", "rt_sigaction",    "rt_sigprocmask",
+    "rseq",     "getrandom",  "mprotect",  "set_robust_list", "set_tid_address",
+    "readlink",
 };
 
 std::vector<Row> rows_of(const std::string& verb) {
@@ -136,6 +147,20 @@ bool fail_question(const Victim& victim, const Call& question, bool truth, const
     if (truth)
         victim.require_success(verdict, question, "as the next");
     return hit;
+}
+
+TEST(RefusedRequest, IsTriedOfEverySystemCallThatIsMade) {
+    const Victim victim(Victim::Kind::serving);
+    const Pod pod("pod");
+    std::set<std::string> made;
+    for (const Call& call : {victim.add(pod), victim.check_resident(), victim.status(), victim.gc(),
+                             victim.add(pod), victim.del(pod)})
+        made.merge(system_calls(victim.host(), call));
+    for (const Refusal& refusal : refusals)
+        made.erase(refusal.call);
+    for (const std::string& name : never_refused)
+        made.erase(name);
+    EXPECT_EQ(made, std::set<std::string>());
 }
 
 TEST(RefusedRequest, OfTheFirstAddLeavesNothingAndTheNextSucceeds) {

@@ -136,8 +136,10 @@ TEST_F(SourceCheckTest, APodSendsNoPacketsInsideOfPackets) {
 
 TEST_F(SourceCheckTest, LeavesDevicesOfOthersAlone) {
     check_sources();
-    node_.ip("link set veth01234567891 group 0\n");
-    EXPECT_EQ(first_source("10.10.100.11", "10.10.100.13", "10.10.100.12"), "10.10.100.13");
+    node_.ip("link set veth01234567891 group 0\n"
+             "route add 10.10.201.13/32 dev veth01234567892\n");
+    EXPECT_EQ(first_source("10.10.100.11", "10.10.201.13", "10.10.100.12"), "10.10.201.13");
+    EXPECT_EQ(first_source("fd00:10::11", "fd00:10::13", "fd00:10::12"), "fd00:10::13");
     EXPECT_TRUE(passes(AF_INET, "10.10.100.11", "10.10.100.12", IPPROTO_IPIP));
 }
 
@@ -145,17 +147,18 @@ TEST_F(SourceCheckTest, LeavesDevicesOfOthersAlone) {
 TEST_F(SourceCheckTest, APeerSpeaksFromItsOwnAddressByItsOwnTunnel) {
     node_.ip("link set veth01234567891 down\n"
              "link set veth01234567891 name ipip-ac10057f group 0 up\n"
-             "route add 10.10.100.11/32 dev ipip-ac10057f\n");
+             "route add 10.10.100.11/32 dev ipip-ac10057f\n"
+             "route add 10.10.201.13/32 dev veth01234567892\n");
     const auto speaks_as = [&](const char* address, const char* tunnel) {
         set_rules(rules({{"ipip-ac100580", Address::parse("172.16.5.128")},
                          {tunnel, Address::parse(address)}}));
-        return first_source("10.10.100.11", "10.10.100.13", "10.10.100.12");
+        return first_source("10.10.100.11", "10.10.201.13", "10.10.100.12");
     };
-    EXPECT_EQ(speaks_as("10.10.100.13", "ipip-ac10057f"), "10.10.100.13");
-    EXPECT_EQ(speaks_as("10.10.100.13", "ipip-ac10057e"), "10.10.100.11") << "another's address";
-    EXPECT_EQ(speaks_as("10.10.100.14", "ipip-ac10057f"), "10.10.100.11") << "nobody's address";
+    EXPECT_EQ(speaks_as("10.10.201.13", "ipip-ac10057f"), "10.10.201.13");
+    EXPECT_EQ(speaks_as("10.10.201.13", "ipip-ac10057e"), "10.10.100.11") << "another's address";
+    EXPECT_EQ(speaks_as("10.10.201.14", "ipip-ac10057f"), "10.10.100.11") << "nobody's address";
     const std::string listed = node_.run("nft list set inet ipip-cni nodes").out;
-    EXPECT_NE(listed.find("\"ipip-ac10057f\" . 10.10.100.14"), std::string::npos) << listed;
+    EXPECT_NE(listed.find("\"ipip-ac10057f\" . 10.10.201.14"), std::string::npos) << listed;
 }
 
 // What comes from the bad pod comes from the underlay then.
@@ -168,7 +171,14 @@ TEST_F(SourceCheckTest, APeersPodsSpeakByItsTunnelAlone) {
     EXPECT_EQ(first_source("10.10.100.11", "10.10.200.11", "10.10.100.12"), "10.10.200.11");
     check_sources();
     EXPECT_EQ(first_source("10.10.100.11", "10.10.200.11", "10.10.100.12"), "10.10.100.11");
+}
+
+// And so then.
+TEST_F(SourceCheckTest, NobodyElseSpeaksAsAPodOfTheNode) {
+    node_.ip("link set veth01234567891 group 0\n");
     EXPECT_EQ(first_source("10.10.100.11", "10.10.100.13", "10.10.100.12"), "10.10.100.13");
+    check_sources();
+    EXPECT_EQ(first_source("10.10.100.11", "10.10.100.13", "10.10.100.12"), "10.10.100.11");
 }
 
 TEST_F(SourceCheckTest, ItsRulesStandUntilSomeoneTakesOne) {

@@ -96,8 +96,11 @@ TEST_F(AgentsInCluster, TakeANewTokenAsItIsRenewed) {
     Agent renewed(cluster.host(1), {"--kubeconfig", kubeconfig.string(), "--node-name", "host1"});
     ASSERT_TRUE(renewed.says("answered 401")) << renewed.log();
     EXPECT_EQ(renewed.page("/readyz").status, 503);
-    std::ofstream(token) << account().token;
+    const std::string secret = account().token;
+    std::ofstream(token) << secret;
     EXPECT_TRUE(renewed.becomes_ready()) << renewed.log();
+    for (const std::string& unsaid : {std::string("one.that.expired"), secret})
+        EXPECT_EQ(renewed.log().find(unsaid), std::string::npos) << renewed.log();
 }
 
 TEST_F(AgentsInCluster, SayWhatTheyMayNot) {

@@ -116,6 +116,14 @@ TEST_F(AgentOnOneHost, IsTheOnlyOne) {
     EXPECT_TRUE(second->says("another ipipd runs with the state directory /run/ipip-cni"));
 }
 
+TEST_F(AgentOnOneHost, RefusesAStateDirectoryThatOthersCanWriteTo) {
+    std::filesystem::create_directory(host.state_dir());
+    std::filesystem::permissions(host.state_dir(), std::filesystem::perms::all);
+    const auto agent = start();
+    EXPECT_EQ(agent->wait(), 1);
+    EXPECT_TRUE(agent->says("run: chmod go-w /run/ipip-cni"));
+}
+
 TEST_F(AgentOnOneHost, NamesTheConfigurationThatRuntimesTakeInstead) {
     const auto folder = host.folder() / "net.d";
     std::filesystem::create_directories(folder);

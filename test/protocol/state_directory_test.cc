@@ -119,6 +119,23 @@ TEST_F(StateDirectory, ThatIsGoneWithItsPodsStandingIsNoHindrance) {
     expect_to_work();
 }
 
+TEST_F(StateDirectory, ThatIsGoneBeginsWithTheLeasesOfThePodsThatStand) {
+    host.add(pod, cluster.config());
+    const Json result = host.add(other, cluster.config());
+    fs::remove_all(host.state_dir());
+    EXPECT_EQ(call("DEL", pod).status, 0);
+    EXPECT_TRUE(reaches(host.net(), address_of(result)));
+    const Output checked =
+        host.call({.verb = "CHECK",
+                   .config = Cluster::config(cluster.nodes(), {{"prevResult", result}}),
+                   .container = other.id,
+                   .netns = other.net.path()});
+    EXPECT_EQ(checked.status, 0) << checked.out;
+    EXPECT_EQ(call("DEL", other).status, 0);
+    fresh["sysctls"]["eth0/forwarding"] = "1";
+    EXPECT_TRUE(is_unchanged(host.net(), fresh));
+}
+
 TEST_F(StateDirectory, ThatOthersCanWriteToIsRefusedWithTheMend) {
     fs::create_directory(host.state_dir());
     fs::permissions(host.state_dir(), fs::perms::all);

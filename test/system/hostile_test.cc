@@ -13,11 +13,15 @@ namespace {
 /// Packets inside of packets, from those who may not send them: to a pod of host 2, by its tunnels.
 class Hostile : public ::testing::Test {
   protected:
-    /// Hosts 1 and 2 are nodes and have a pod each; host 3 is a stranger.
-    void begin(const Json& more) {
+    std::string config_with(const Json& more) const {
         Json nodes = cluster.nodes();
         nodes.erase(2);
-        const std::string config = Cluster::config(nodes, more);
+        return Cluster::config(nodes, more);
+    }
+
+    /// Hosts 1 and 2 are nodes and have a pod each; host 3 is a stranger.
+    void begin(const Json& more) {
+        const std::string config = config_with(more);
         for (int i : {1, 2})
             cluster.host(i).net().ip("route add default via 172.16.5.1\n");
         near_address = address_of(cluster.host(1).add(near, config));
@@ -126,6 +130,7 @@ TEST_F(Hostile, WithoutTheCheckAStrangerSpeaksAsAPodOfAPeer) {
     open_up(cluster.host(2));
     EXPECT_TRUE(gets_in(cluster.host(3).net(), "172.16.5.128", "10.10.100.99")) << "by tunl0";
     EXPECT_TRUE(gets_in_plainly("10.10.100.99"));
+    EXPECT_TRUE(gets_in_plainly("10.10.200.99"));
 }
 
 TEST_F(Hostile, AStrangerDoesNotSpeakAsAPodOfAPeer) {
@@ -134,6 +139,17 @@ TEST_F(Hostile, AStrangerDoesNotSpeakAsAPodOfAPeer) {
     EXPECT_FALSE(gets_in(cluster.host(3).net(), "172.16.5.128", "10.10.100.99")) << "by tunl0";
     EXPECT_FALSE(gets_in_plainly("10.10.100.99"));
     EXPECT_TRUE(gets_in_plainly("172.16.5.128")) << "for himself he may";
+}
+
+TEST_F(Hostile, AStrangerDoesNotSpeakAsAPodOfTheSameNode) {
+    begin(Json::object());
+    open_up(cluster.host(2));
+    const Pod other("other");
+    const std::string claimed = address_of(cluster.host(2).add(other, config_with(Json::object())));
+    EXPECT_FALSE(gets_in(cluster.host(3).net(), "172.16.5.128", claimed)) << "by tunl0";
+    EXPECT_FALSE(gets_in_plainly(claimed));
+    EXPECT_FALSE(gets_in_plainly("10.10.200.99")) << "that is nobody's";
+    EXPECT_TRUE(reaches(other.net, far_address));
 }
 
 TEST_F(Hostile, WithoutTheCheckTheDeviceToAllTakesWhatAStrangerSends) {

@@ -81,9 +81,14 @@ class Storm : public ::testing::Test {
                     EXPECT_THAT(refusal_of(output).code, AnyOf(50, 51)) << output.out;
                 }
                 break;
-            case 1:
-                if (!chosen.result.is_null())
-                    call("CHECK", &chosen.pod, {{"prevResult", chosen.result}});
+            case 1: // likewise
+                if (chosen.result.is_null())
+                    break;
+                if (const Output output =
+                        call("CHECK", &chosen.pod, {{"prevResult", chosen.result}});
+                    output.status != 0) {
+                    EXPECT_NE(refusal_of(output).message, "") << output.out << output.err;
+                }
                 break;
             case 2: // once more than needed
                 host.del(chosen.pod, config);
