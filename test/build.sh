@@ -6,7 +6,8 @@
 # PRESET is one of CMakePresets.json, "release" unless given. Without a TARGET
 # everything is built, the tests too. With programs as TARGETs, for instance
 # ipip, a fresh build directory is set up without the tests: that needs no
-# GoogleTest. The compiler is heard only if it fails.
+# GoogleTest. The compiler is heard only if it fails. ccache keeps what it made in
+# ~/.cache/ipip-cni/ccache; CCACHE_DISABLE=1 does without.
 set -euo pipefail
 
 cd "$(dirname "$(readlink -f "$0")")/.."
@@ -26,7 +27,7 @@ run() {
 
 # The Debian packages that this build takes, a line each.
 packages() {
-    printf '%s\n' cmake ninja-build pkg-config g++ \
+    printf '%s\n' cmake ninja-build pkg-config g++ ccache \
         libnl-3-dev libnl-route-3-dev nlohmann-json3-dev libspdlog-dev libfmt-dev liblmdb-dev \
         libcurl4-openssl-dev libyaml-cpp-dev libcivetweb-dev prometheus-cpp-dev libcli11-dev libseccomp-dev
     case $preset in
@@ -55,6 +56,7 @@ configure() {
     fi
     # The preset tidy leaves the tests out by itself.
     [[ $preset == tidy ]] || settings+=("-DIPIP_TESTS=${tests:-OFF}")
+    settings+=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
     say "configuring $dir"
     hint=' (the first time takes a minute or two)'
     run cmake --preset "$preset" "${settings[@]}"
@@ -83,6 +85,10 @@ exec {lock}<"$dir"
 flock "$lock"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+
+# What any clone has compiled before is taken from there.
+export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ipip-cni/ccache} CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-2G}
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 
 configure
 target=()

@@ -30,7 +30,7 @@ bin=build/release/bin
 elsewhere=$(mktemp --directory)
 trap 'rm -rf "$elsewhere"' EXIT
 git ls-files -z | xargs -0 cp --parents --target-directory="$elsewhere"
-(cd "$elsewhere" && test/build.sh release "${programs[@]}")
+(cd "$elsewhere" && CCACHE_DISABLE=1 test/build.sh release "${programs[@]}")
 for program in "${programs[@]}"; do
     for place in . "$elsewhere"; do
         strip -o "$elsewhere/$program.stripped" "$place/$bin/$program"

@@ -77,8 +77,8 @@ def with_pods(plugin, steps, times, others=(), previous=None):
             plugin.call("ADD", f"pod{pod}", f"p{pod + 1}", settle=0)
         there = step
         asked = questions(plugin, previous, [f"pod{pod}" for pod in range(there)]) if previous else []
-        samples = interleaved(times, list(map(pair, [plugin, *others])))
-        samples |= interleaved(times, asked)  # apart: a GC of a thousand pods leaves cold caches behind
+        # Apart: a GC of a thousand leaves cold caches behind.
+        samples = {**interleaved(times, list(map(pair, [plugin, *others]))), **interleaved(times, asked)}
         for one in [plugin, *others]:
             medians[one.name][step] = medians_by_verb(one, samples)
     for pod in range(there):
