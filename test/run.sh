@@ -75,7 +75,7 @@ ipip() {
     test/install.sh iproute2 nftables iputils-ping kmod strace binutils systemd udev dbus network-manager
     test/build.sh release ipip ipip-ipam ipipctl ipipd tunnel_test system_test managers_test mesh_fault_test
     test/with-ipip.sh build/release/bin/tunnel_test
-    test/with-ipip.sh --timeout 1500 build/release/bin/system_test
+    test/with-ipip.sh --timeout 2400 build/release/bin/system_test
     test/with-ipip.sh --append ipv6.disable=1 build/release/bin/system_test --gtest_filter="$without_ipv6"
     test/with-ipip.sh build/release/bin/managers_test
     IPIP_FAULT_STRIDE=$fault_stride test/with-ipip.sh build/release/bin/mesh_fault_test --gtest_brief=1

@@ -13,4 +13,4 @@ test/build.sh release kubernetes_test
 IPIP_KUBERNETES=$(test/kubernetes/build.sh)
 export IPIP_KUBERNETES
 # One processor, as two emulated ones have stopped each other here; see test/vm/README.md.
-exec test/with-ipip.sh --cpus 1 --memory 4096 --timeout 1500 -- build/release/bin/kubernetes_test "$@"
+exec test/with-ipip.sh --cpus 1 --memory 4096 --timeout 2400 -- build/release/bin/kubernetes_test "$@"
