@@ -173,7 +173,7 @@ TEST_F(SourceCheckTest, APeersPodsSpeakByItsTunnelAlone) {
     EXPECT_EQ(first_source("10.10.100.11", "10.10.200.11", "10.10.100.12"), "10.10.100.11");
 }
 
-// And so then.
+// It comes from the underlay here, too.
 TEST_F(SourceCheckTest, NobodyElseSpeaksAsAPodOfTheNode) {
     node_.ip("link set veth01234567891 group 0\n");
     EXPECT_EQ(first_source("10.10.100.11", "10.10.100.13", "10.10.100.12"), "10.10.100.13");
