@@ -172,6 +172,13 @@ Request chain_message(const Chain& chain) {
     return {std::move(message), std::string("make the nftables chain ") + chain.name};
 }
 
+Request chain_message(const char* name) {
+    Message message = make(NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+    put(message, NFTA_CHAIN_TABLE, table);
+    put(message, NFTA_CHAIN_NAME, name);
+    return {std::move(message), std::string("make the nftables chain ") + name};
+}
+
 void add_set(std::vector<Request>& batch, const Set& set, std::vector<ip::Cidr> blocks) {
     const Layout layout = layout_of(set.family);
     batch.push_back(set_message(set, NFT_SET_INTERVAL, layout.key_type, layout.length));
@@ -300,14 +307,24 @@ Request Rule::end_with(const char* name) {
     return finish();
 }
 
-Request Rule::drop() {
+Request Rule::end_with_verdict(std::uint32_t code, const char* chain) {
     expression("immediate", [&] {
         put(message_, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
         const Nest data(message_, NFTA_IMMEDIATE_DATA);
         const Nest verdict(message_, NFTA_DATA_VERDICT);
-        put(message_, NFTA_VERDICT_CODE, std::uint32_t{NF_DROP});
+        put(message_, NFTA_VERDICT_CODE, code);
+        if (chain != nullptr)
+            put(message_, NFTA_VERDICT_CHAIN, chain);
     });
     return finish();
+}
+
+Request Rule::drop() {
+    return end_with_verdict(NF_DROP, nullptr);
+}
+
+Request Rule::go_to(const char* chain) {
+    return end_with_verdict(static_cast<std::uint32_t>(NFT_GOTO), chain);
 }
 
 Request Rule::finish() {

@@ -48,6 +48,8 @@ struct Chain {
     std::int32_t priority; ///< the lower the earlier
 };
 Request chain_message(const Chain& chain);
+/// One that packets come to by Rule::go_to alone.
+Request chain_message(const char* name);
 
 /// A set of addresses of one family, in intervals. `id` tells it from others of the same batch.
 struct Set {
@@ -97,6 +99,8 @@ class Rule {
     /// What ends it: the name of an expression without attributes, such as "masq".
     Request end_with(const char* expression);
     Request drop();
+    /// The rules of that chain are the last that such a packet meets.
+    Request go_to(const char* chain);
 
   private:
     template <typename Body>
@@ -106,6 +110,7 @@ class Rule {
     Rule& load_header(std::uint32_t offset, std::uint32_t length, std::uint32_t to);
     Rule& load_way_back(std::uint32_t result, std::uint32_t flags);
     Rule& look_up(const Set& set, Match match);
+    Request end_with_verdict(std::uint32_t code, const char* chain);
     Request finish();
 
     Message message_;

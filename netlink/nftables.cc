@@ -22,6 +22,13 @@ using nft::Match;
 constexpr nft::Chain postrouting{"postrouting", "nat", NF_INET_POST_ROUTING, 100};  // "srcnat"
 constexpr nft::Chain prerouting{"prerouting", "filter", NF_INET_PRE_ROUTING, -300}; // "raw"
 
+// What comes from where: prerouting only tells them apart.
+constexpr const char* from_pods = "from_pods";
+constexpr const char* from_tunnels = "from_tunnels";
+constexpr const char* from_strangers = "from_strangers";
+
+constexpr std::uint8_t ipip = IPPROTO_IPIP;
+
 constexpr std::uint32_t destination_offset_v4 = 16; // RFC 791 section 3.1
 constexpr std::uint32_t source_offset_v6 = 8;       // RFC 8200 section 3
 
@@ -53,7 +60,7 @@ std::string fingerprint(const Rules& rules) {
         add(rules.masquerade->spared);
     }
     if (rules.source_check) {
-        hash.add("source check, counted")
+        hash.add("source check, in chains")
             .add(std::to_string(rules.source_check->pod_group))
             .add(rules.source_check->tunnels);
         for (const auto& [tunnel, address] : rules.source_check->peers)
@@ -113,78 +120,91 @@ std::span<const std::uint8_t> raw(const T& value) {
     return {reinterpret_cast<const std::uint8_t*>(&value), sizeof value};
 }
 
-nft::Rule source_rule() {
-    return {prerouting.name, "add a rule of the source check"};
-}
-
-nft::Rule from_pods(const SourceCheck& wanted, Match match = Match::equal) {
-    nft::Rule rule = source_rule();
-    rule.meta(NFT_META_IIFGROUP, raw(wanted.pod_group), match);
-    return rule;
-}
-
-nft::Rule from_tunnels(const SourceCheck& wanted, Match match = Match::equal) {
-    nft::Rule rule = source_rule();
-    const auto* name = reinterpret_cast<const std::uint8_t*>(wanted.tunnels.data());
-    rule.meta(NFT_META_IIFNAME, {name, wanted.tunnels.size()}, match);
-    return rule;
+nft::Rule source_rule(const char* chain) {
+    return {chain, "add a rule of the source check"};
 }
 
 void add_drop(Batch& batch, nft::Rule& rule) {
     batch.add((batch.counts ? rule.count() : rule).drop());
 }
 
-void add_rules_for_way_back(Batch& batch, const SourceCheck& wanted) {
-    add_drop(batch, from_pods(wanted).family(ip::Family::v4).without_way_back());
+/// Where packets from pods end, whatever becomes of them.
+void add_rules_for_pods(Batch& batch, const SourceCheck& wanted, bool look_for_way_back) {
+    batch.requests.push_back(nft::chain_message(from_pods));
+    batch.add(source_rule(prerouting.name)
+                  .meta(NFT_META_IIFGROUP, raw(wanted.pod_group))
+                  .go_to(from_pods));
+    for (const std::uint8_t protocol : {ipip, std::uint8_t{IPPROTO_IPV6}})
+        add_drop(batch, source_rule(from_pods).meta(NFT_META_L4PROTO, raw(protocol)));
+    if (!look_for_way_back)
+        return;
+    add_drop(batch, source_rule(from_pods).family(ip::Family::v4).without_way_back());
     // Who asks for his neighbours does so from a link-local address, or none; neither is forwarded.
     constexpr std::array<std::uint8_t, 2> link_local{0xfe, 0x80};
     constexpr std::array<std::uint8_t, 16> unspecified{};
-    add_drop(batch, from_pods(wanted)
+    add_drop(batch, source_rule(from_pods)
                         .family(ip::Family::v6)
                         .header(source_offset_v6, link_local, Match::unequal)
                         .header(source_offset_v6, unspecified, Match::unequal)
                         .without_way_back());
+}
+
+void add_rule_for_senders(Batch& batch, const SourceCheck::Senders& senders) {
+    const nft::Set peers{"peers", ip::Family::v4, ++batch.last_id};
+    nft::add_set(batch.requests, peers, senders.peers);
+    add_drop(batch, source_rule(prerouting.name)
+                        .family(ip::Family::v4)
+                        .meta(NFT_META_L4PROTO, raw(ipip))
+                        .header(destination_offset_v4, senders.own.bytes())
+                        .source(peers, Match::unequal));
+}
+
+void add_rules_for_tunnels(Batch& batch, const SourceCheck& wanted) {
+    batch.requests.push_back(nft::chain_message(from_tunnels));
+    const auto* prefix = reinterpret_cast<const std::uint8_t*>(wanted.tunnels.data());
+    batch.add(source_rule(prerouting.name)
+                  .meta(NFT_META_IIFNAME, {prefix, wanted.tunnels.size()})
+                  .go_to(from_tunnels));
+    const nft::Set nodes{"nodes", ip::Family::v4, ++batch.last_id};
+    nft::add_set(batch.requests, nodes, wanted.peers);
+    // The set last: few packets come that far.
+    add_drop(batch, source_rule(from_tunnels)
+                        .family(ip::Family::v4)
+                        .without_way_back()
+                        .arrival(nodes, Match::unequal));
+    add_drop(batch, source_rule(from_tunnels).family(ip::Family::v6).without_way_back());
+}
+
+void add_rules_for_strangers(Batch& batch, const SourceCheck& wanted) {
+    batch.requests.push_back(nft::chain_message(from_strangers));
     const nft::Set own_pods{"own_pods_v4", ip::Family::v4, ++batch.last_id};
     nft::add_set(batch.requests, own_pods, of_family(wanted.own_pods, ip::Family::v4));
+    batch.add(source_rule(prerouting.name)
+                  .family(ip::Family::v4)
+                  .destination(own_pods, Match::equal)
+                  .go_to(from_strangers));
     // In the name of one pod of this node to another, from elsewhere.
-    add_drop(batch, from_pods(wanted, Match::unequal)
+    add_drop(batch, source_rule(from_strangers)
                         .family(ip::Family::v4)
-                        .destination(own_pods, Match::equal)
                         .source(own_pods, Match::equal)
                         .without_way_back());
     if (wanted.tunnels.empty())
         return;
-    const nft::Set nodes{"nodes", ip::Family::v4, ++batch.last_id};
-    nft::add_set(batch.requests, nodes, wanted.peers);
-    // The set last: few packets come that far.
-    add_drop(batch, from_tunnels(wanted)
-                        .family(ip::Family::v4)
-                        .without_way_back()
-                        .arrival(nodes, Match::unequal));
-    add_drop(batch, from_tunnels(wanted).family(ip::Family::v6).without_way_back());
     // In a peer's name, and not by its tunnel.
-    add_drop(batch, from_tunnels(wanted, Match::unequal)
-                        .family(ip::Family::v4)
-                        .destination(own_pods, Match::equal)
-                        .way_back_by(wanted.tunnels));
+    add_drop(batch, source_rule(from_strangers).way_back_by(wanted.tunnels));
 }
 
+/// Each packet meets the rules of one chain: all of them one after the other took twice as long.
 void add_source_check(Batch& batch, const SourceCheck& wanted, bool look_for_way_back) {
-    constexpr std::uint8_t ipip = IPPROTO_IPIP;
     batch.requests.push_back(nft::chain_message(prerouting));
-    for (const std::uint8_t protocol : {ipip, std::uint8_t{IPPROTO_IPV6}})
-        add_drop(batch, from_pods(wanted).meta(NFT_META_L4PROTO, raw(protocol)));
-    if (const auto& senders = wanted.senders) {
-        const nft::Set peers{"peers", ip::Family::v4, ++batch.last_id};
-        nft::add_set(batch.requests, peers, senders->peers);
-        add_drop(batch, source_rule()
-                            .family(ip::Family::v4)
-                            .meta(NFT_META_L4PROTO, raw(ipip))
-                            .header(destination_offset_v4, senders->own.bytes())
-                            .source(peers, Match::unequal));
-    }
-    if (look_for_way_back)
-        add_rules_for_way_back(batch, wanted);
+    add_rules_for_pods(batch, wanted, look_for_way_back);
+    if (wanted.senders)
+        add_rule_for_senders(batch, *wanted.senders);
+    if (!look_for_way_back)
+        return;
+    if (!wanted.tunnels.empty())
+        add_rules_for_tunnels(batch, wanted);
+    add_rules_for_strangers(batch, wanted);
 }
 
 /// Who does not look for the way back does not count either: it may be that which the kernel lacks.

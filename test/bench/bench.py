@@ -3,7 +3,8 @@
 
   bench.py pods [--quick]      on any kernel, in namespaces of its own; prints what it found as JSON
   bench.py tunnels [--quick]   on a kernel with ipip; likewise
-  bench.py report PODS TUNNELS DIRECTORY [--quick] WORD=TEXT...
+  bench.py dataplane [--quick] on a kernel with ipip, and best a processor that counts instructions
+  bench.py report PODS TUNNELS DATAPLANE DIRECTORY [--quick] WORD=TEXT...
                                the page, to the terminal and DIRECTORY/performance.md, and its plots;
                                with --quick only the targets, and fails where one is missed by far
 """
@@ -20,9 +21,10 @@ import tunnels
 from runs import sh
 
 FULL = {"times": 240, "few": 60, "pods": [0, 100, 1000], "leases": [0, 1000, 50000], "at once": [1, 8, 32, 100],
-        "peers": [10, 100, 1000, 5000], "nodes": [1, 100, 1000, 5000], "rounds": 3, "agent": 5000, "more": 1000}
+        "peers": {10: 9, 100: 9, 1000: 9, 5000: 3}, "nodes": [1, 100, 1000, 5000], "rounds": 3,
+        "agent": 5000, "more": 1000}  # of peers: how many, and how often
 QUICK = {"times": 30, "few": 15, "pods": [0, 100], "leases": [0, 1000], "at once": [32],
-         "peers": [1000], "nodes": [1, 100], "rounds": 2, "agent": 0, "more": 0}
+         "peers": {1000: 2}, "nodes": [1, 100], "rounds": 1, "agent": 0, "more": 0}
 
 
 def fresh_run():
@@ -35,20 +37,29 @@ def measure_tunnels(size):
     found = {"kernel of the tunnels": os.uname().release, **tunnels.measure(size)}
     if size["agent"]:
         found["agent"] = agent.measure(size["agent"], size["rounds"])
-        found["data plane"] = dataplane.measure(size["more"], 4 * size["rounds"])  # they vary
     return found
+
+
+def measure_data_plane(size):
+    return {"data plane": dataplane.measure(size["more"], size["rounds"])}
+
+
+MEASURES = {"pods": pods.measure, "tunnels": measure_tunnels, "dataplane": measure_data_plane}
 
 
 def main(arguments):
     what, *rest = [word for word in arguments if word != "--quick"] or ["help"]
     quick = "--quick" in arguments
     size = QUICK if quick else FULL
-    if what in ("pods", "tunnels"):
+    if what in MEASURES:
         fresh_run()
-        print(json.dumps(pods.measure(size) if what == "pods" else measure_tunnels(size)))
-    elif what == "report" and len(rest) >= 3:
-        with open(rest[0]) as first, open(rest[1]) as second:
-            found = {**json.load(first), **json.load(second)}
+        print(json.dumps(MEASURES[what](size)))
+    elif what == "report" and len(rest) >= 4:
+        *parts, directory = rest[:4]
+        found = {}
+        for part in parts:
+            with open(part) as file:
+                found.update(json.load(file))
         goals = page.targets(found)
         if quick:
             print(page.goals_table(goals))
@@ -56,7 +67,7 @@ def main(arguments):
             if missed:
                 sys.exit("bench.py: missed by far: " + ", ".join(missed))
         else:
-            print(page.write(found, goals, rest[2], [word.split("=", 1) for word in rest[3:]]))
+            print(page.write(found, goals, directory, [word.split("=", 1) for word in rest[4:]]))
     else:
         sys.exit(__doc__)
 

@@ -103,12 +103,12 @@ def targets(found):
     own = median["ipip ADD"]
     goals = [
         at_most("ADD, to the floor", 1.4, own / median["floor ADD"]),
-        at_least("ADD, faster than ptp + host-local", 6, median["ptp ADD"] / own, gate=False,
+        at_least("ADD, faster than ptp + host-local", 6, median["ptp ADD"] / own, far=None,
                  bound=median["ptp ADD"] / median["floor ADD"]),
-        at_least("ADD with masquerade, faster than ptp's", 15, median["ptp-masq ADD"] / median["ipip-masq ADD"], gate=False,
+        at_least("ADD with masquerade, faster than ptp's", 15, median["ptp-masq ADD"] / median["ipip-masq ADD"], far=None,
                  bound=median["ptp-masq ADD"] / median["floor ADD"]),
         at_most("DEL, to the floor's", 1.5, median["ipip DEL"] / median["floor DEL"]),
-        at_least("DEL, faster than ptp + host-local", 10, median["ptp DEL"] / median["ipip DEL"], gate=False,
+        at_least("DEL, faster than ptp + host-local", 10, median["ptp DEL"] / median["ipip DEL"], far=None,
                  bound=median["ptp DEL"] / median["floor DEL"]),
         at_most("peak memory of an ADD", 4.8, samples["ipip ADD"]["memory"], " MiB"),
     ]
@@ -128,12 +128,12 @@ def targets(found):
     for step in list(rates["ipip"])[-2:]:
         goals += [
             at_least(f"{step} ADDs at once, pods a second to the floor's", 0.7, rates["ipip"][step] / rates["floor"][step]),
-            at_least(f"{step} ADDs at once, to ptp's", 6, rates["ipip"][step] / rates["ptp"][step], gate=False),
+            at_least(f"{step} ADDs at once, to ptp's", 6, rates["ipip"][step] / rates["ptp"][step], far=None),
         ]
     times = found["mesh"]["pairs"]["1000"]
     goals += [
         at_most("mesh of 1,000, to bare messages", 1.2, times["make"] / times["floor make"]),
-        at_most("no-op, to making 1,000", 0.05, times["again"] / times["make"], gate=False,
+        at_most("no-op, to making 1,000", 0.05, times["again"] / times["make"], far=None,
                 bound=times["floor look"] / times["make"]),
         at_most("removal of 1,000, to one message", 1.2, times["clear"] / times["floor remove"],
                 bound=1 + times["floor group"] / times["floor remove"]),
@@ -142,15 +142,19 @@ def targets(found):
     pairs = found["mesh"]["pairs"][peers]
     goals += [
         at_most(f"shared mesh of {int(peers):,}, to bare messages", 1.2, times["make"] / times["floor make"]),
-        at_least(f"shared mesh of {int(peers):,}, faster than pairs", 10, pairs["make"] / times["make"], gate=False),
+        at_least(f"shared mesh of {int(peers):,}, faster than pairs", 10, pairs["make"] / times["make"], far=None),
     ]
     if "agent" in found:
         goals.append(at_most(f"agent of {found['agent']['nodes']:,} nodes, peak memory", 32, found["agent"]["memory"], " MiB"))
     if "data plane" in found:
-        bare = statistics.median(found["data plane"]["a bare ipip device"][0])
-        for name, (rates, _) in found["data plane"].items():
+        rates = {name: statistics.median(rates) for name, (rates, _) in found["data plane"].items()}
+        bare = rates["a bare ipip device"]
+        checked = rates.get("a bare ipip device, rp_filter")
+        for name, rate in rates.items():
             if name.startswith("ipip"):
-                goals.append(at_least(f"throughput, {name}, to a bare ipip device", 0.98, statistics.median(rates) / bare))
+                has_bound = checked and "without" not in name
+                goals.append(at_least(f"throughput, {name}, to a bare ipip device", 0.98, rate / bare,
+                                      far=1.08, bound=checked / bare if has_bound else None))
     return goals
 
 
@@ -202,7 +206,8 @@ def parts(found, goals, words):
     if "data plane" in found:
         yield "## The data plane"
         yield data_plane(found)
-        yield "One TCP stream between two hosts of one kernel: the processor is the limit, and nothing else."
+        yield ("One TCP stream between two hosts of one kernel: the processor is the limit, and nothing else. An emulated "
+               "one takes 8 ns for each instruction, of whatever kind, so that they are counted here.")
 
 
 def write(found, goals, directory, words):

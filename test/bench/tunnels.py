@@ -33,26 +33,31 @@ def kernel_memory():
 def by_size(host, topology, peers, times):
     """Medians by what is done, and the kernel's memory for each peer, KiB."""
     samples = {}
+    memory = []
 
     def add(name, run):
         samples.setdefault(name, Sample()).add(run)
 
-    memory = 0.0
-    for turn in range(times):
-        time.sleep(SETTLE)
+    def floor():
         before = kernel_memory()
         add("floor make", run(host, "bench_floor", FLOORS[topology], peers, "172.16.5.126", "10.63.0.1"))
-        if turn > 0:  # what the kernel keeps in reserve is filled by then
-            memory = (kernel_memory() - before) / peers
+        memory.append((kernel_memory() - before) / peers)
         if topology == "pairs":
             add("floor group", run(host, "bench_floor", "mesh-group", peers))
         add("floor remove", run(host, "bench_floor", "mesh-delete"))
-        time.sleep(SETTLE)
+
+    def plugin():
         for what in ["make", "again", "change", "clear"]:
             add(what, run(host, "bench_mesh", what, topology, peers))
             if what == "again":
                 add("floor look", run(host, "bench_floor", "look", peers))
-    return {**{name: sample.median for name, sample in samples.items()}, "memory": memory}
+
+    for turn in range(times):
+        for part in [floor, plugin] if turn % 2 == 0 else [plugin, floor]:
+            time.sleep(SETTLE)
+            part()
+    # Before the last time, what the kernel keeps in reserve is filled.
+    return {**{name: sample.median for name, sample in samples.items()}, "memory": memory[-1]}
 
 
 def nodes_file(count):
@@ -92,7 +97,7 @@ def with_nodes(steps, times):
 def measure(size):
     prepare("mesh")
     return {
-        "mesh": {topology: {peers: by_size("mesh", topology, peers, size["rounds"]) for peers in size["peers"]}
+        "mesh": {topology: {peers: by_size("mesh", topology, peers, times) for peers, times in size["peers"].items()}
                  for topology in FLOORS},
         "with nodes": with_nodes(size["nodes"], size["few"]),
     }

@@ -109,7 +109,7 @@ TEST_F(SourceCheckTest, APodSpeaksFromItsOwnAddressAlone) {
 TEST_F(SourceCheckTest, CountsWhatItDrops) {
     check_sources();
     const auto counted = [&] {
-        const auto rules = node_.run("nft list chain inet ipip-cni prerouting").out;
+        const auto rules = node_.run("nft list chain inet ipip-cni from_pods").out;
         return rules.find("fib saddr . iif oif 0 counter packets 1 bytes 35 drop") != rules.npos;
     };
     EXPECT_FALSE(counted());

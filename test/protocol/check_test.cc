@@ -198,6 +198,16 @@ TEST_P(Check, NamesWhatIsBrokenAndAMendThatWorks) {
 INSTANTIATE_TEST_SUITE_P(Where, Check, ::testing::ValuesIn(damages()),
                          [](const auto& param) { return param.param.name; });
 
+class CheckOfSources : public ::testing::Test, protected Attached {};
+
+// As systemd-sysctl has it for each new device, of net.ipv4.conf.*.rp_filter=2 in its defaults.
+TEST_F(CheckOfSources, LeavesThemToTheRulesWhereTheDeviceIsLoose) {
+    set("net/ipv4/conf/$LINK/rp_filter", "2")(*this);
+    EXPECT_EQ(check().status, 0) << check().out;
+    nft("nft flush table inet ipip-cni")(*this);
+    EXPECT_NE(check().status, 0);
+}
+
 /// What plugins behind this one in the chain may do to an attachment.
 struct Change {
     std::string name;

@@ -87,7 +87,8 @@ TEST_F(Hostile, AKernelThatCannotLookForTheWayBackStillDropsThePodsTunnels) {
     const ModulesRefused refused;
     begin(Json::object());
     const std::string rules = cluster.host(1).net().run("nft list table inet ipip-cni").out;
-    EXPECT_THAT(rules, ::testing::HasSubstr("iifgroup 94 meta l4proto ipencap drop"));
+    EXPECT_THAT(rules, ::testing::HasSubstr("iifgroup 94 goto from_pods"));
+    EXPECT_THAT(rules, ::testing::HasSubstr("meta l4proto ipencap drop"));
     EXPECT_THAT(rules, ::testing::Not(::testing::HasSubstr("fib saddr")));
     EXPECT_EQ(cluster.host(1).net().sysctl("net/ipv4/conf/ipip-ac10057f/rp_filter"), "1");
     EXPECT_TRUE(reaches(near.net, far_address));
