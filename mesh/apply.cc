@@ -123,15 +123,18 @@ Indices make_devices(netlink::Socket& route, const Changes& changes, const Obser
 }
 
 void configure(netlink::Socket& route, const std::vector<Changes::Configure>& devices,
-               Pipeline::Take take = must_succeed) {
+               const Indices& indices, Pipeline::Take take = must_succeed) {
     Pipeline pipeline(route, std::move(take));
-    for (const auto& [device, settings] : devices)
+    for (const auto& [device, settings] : devices) {
         pipeline.add(netlink::configure(device, settings));
+        if (settings.up)
+            pipeline.add(netlink::without_multicast_route(indices.at(device)));
+    }
     pipeline.flush();
 }
 
 /// Also those that were made by one who did not get any further.
-void set_up_devices(netlink::Socket& route, const Changes& changes) {
+void set_up_devices(netlink::Socket& route, const Changes& changes, const Indices& indices) {
     Pipeline pipeline(route, must_succeed);
     // An ipip device carries no IPv6: what such an address would send only counts as errors. It
     // would get one as it comes up.
@@ -140,10 +143,11 @@ void set_up_devices(netlink::Socket& route, const Changes& changes) {
     for (const netlink::TunnelDevice& device : changes.change) {
         pipeline.add(netlink::without_ipv6_address(device.name));
         pipeline.add(netlink::change_tunnel(device));
+        pipeline.add(netlink::without_multicast_route(indices.at(device.name)));
     }
     pipeline.flush();
-    configure(route, changes.configure);
-    configure(route, changes.loosen, must_succeed_unless_gone);
+    configure(route, changes.configure, indices);
+    configure(route, changes.loosen, indices, must_succeed_unless_gone);
 }
 
 void add_addresses(netlink::Socket& route, const Changes& changes, const Indices& indices) {
@@ -199,6 +203,19 @@ void add_routes(netlink::Socket& route, const Changes& changes, const Indices& i
         throw Conflict(std::move(obstacles));
 }
 
+/// A device that stood and lost a route may have been down, and got this one anew as it came up.
+void drop_multicast_routes(netlink::Socket& route, const Changes& changes,
+                           const Observed& observed) {
+    std::set<std::string> incomplete;
+    for (const Changes::Route& missing : changes.add_routes)
+        incomplete.insert(missing.device);
+    Pipeline pipeline(route, must_succeed);
+    for (const netlink::Link& link : observed.tunnels)
+        if (incomplete.contains(link.name))
+            pipeline.add(netlink::without_multicast_route(link.index));
+    pipeline.flush();
+}
+
 /// The devices go together: each by itself would cost an RCU grace period.
 void delete_devices(netlink::Socket& route, const Changes& changes, const Observed& observed) {
     const std::set<std::string> unwanted(changes.delete_devices.begin(),
@@ -234,11 +251,12 @@ void apply(netlink::Socket& route, const Changes& changes, const Observed& obser
     if (changes.empty())
         return;
     const Indices indices = make_devices(route, changes, observed);
-    set_up_devices(route, changes);
+    set_up_devices(route, changes, indices);
     add_addresses(route, changes, indices);
-    configure(route, changes.bring_up);
+    configure(route, changes.bring_up, indices);
     add_routes(route, changes, indices); // and moves those that stay, before their old way goes
-    configure(route, changes.tighten);
+    drop_multicast_routes(route, changes, observed);
+    configure(route, changes.tighten, indices);
     remove(route, changes, observed);
 }
 

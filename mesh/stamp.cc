@@ -71,10 +71,14 @@ std::string to_text(const Stamp& stamp) {
     return text.append(last_line).append("\n");
 }
 
-bool is_number(std::string_view text, std::uint32_t& value) {
+/// Throws std::invalid_argument.
+std::uint32_t to_number(std::string_view text) {
+    std::uint32_t value = 0;
     const char* const end = text.data() + text.size();
     const auto [rest, error] = std::from_chars(text.data(), end, value);
-    return error == std::errc() && rest == end;
+    if (error != std::errc() || rest != end)
+        throw std::invalid_argument("no number");
+    return value;
 }
 
 /// False for a key that this version does not know. Throws std::invalid_argument.
@@ -94,7 +98,7 @@ bool take_line(Stamp& stamp, std::string_view key, std::string_view value) {
     else if (key == "tunnel-address")
         stamp.self.tunnel_addresses.push_back(ip::Address::parse(value));
     else if (key == "pod-mtu")
-        return is_number(value, stamp.pod_mtu);
+        stamp.pod_mtu = to_number(value);
     else if (key == "forwarding-turned-on")
         stamp.forwarding_turned_on.emplace_back(value);
     else if (key == "doubted")
@@ -104,16 +108,21 @@ bool take_line(Stamp& stamp, std::string_view key, std::string_view value) {
     return true;
 }
 
+/// A later version may have told more: what there is to undo holds all the same.
 std::optional<Stamp> from_text(std::string_view text) {
     Stamp stamp;
+    bool is_of_later_version = false;
     while (!text.empty()) {
         const std::string_view line = text.substr(0, text.find('\n'));
-        if (line == last_line)
+        if (line == last_line) {
+            stamp.doubted = stamp.doubted || is_of_later_version;
             return stamp.host.empty() ? std::nullopt : std::optional(std::move(stamp));
+        }
         const std::size_t space = line.find(' ');
-        if (space == std::string_view::npos || line.size() == text.size() ||
-            !take_line(stamp, line.substr(0, space), line.substr(space + 1)))
+        if (space == std::string_view::npos || line.size() == text.size())
             return std::nullopt;
+        if (!take_line(stamp, line.substr(0, space), line.substr(space + 1)))
+            is_of_later_version = true;
         text.remove_prefix(line.size() + 1);
     }
     return std::nullopt;

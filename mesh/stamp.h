@@ -27,7 +27,8 @@ struct Stamp {
     bool doubted = false; ///< the kernel was seen to have something else: it must be looked at
 };
 
-/// None where there is no stamp or none that can be read: then the mesh is looked at anew.
+/// None where there is no stamp or none that can be read: then the mesh is looked at anew. One of a
+/// later version, with keys that this one does not know, is doubted.
 std::optional<Stamp> read_stamp(const std::filesystem::path& state_dir);
 
 /// Replaces the stamp in one step. Throws std::system_error.

@@ -3,6 +3,7 @@
 #include "hash/hash.h"
 #include "mesh/plan.h"
 #include "mesh/stamp.h"
+#include "netlink/nftables.h"
 #include "netlink/route.h"
 
 #include <algorithm>
@@ -73,11 +74,13 @@ netlink::Fd lock(const std::filesystem::path& state_dir, Mode mode) {
     return file;
 }
 
-/// Changes with anything that the mesh is made from. `version` is that of the nodes.
+/// Changes with anything that the mesh is made from, and with what its rules say. `version` is that
+/// of the nodes.
 std::string fingerprint(const Request& request, const std::string& version) {
     Hash hash;
     const Settings& settings = request.settings;
     hash.add(settings.network)
+        .add(std::to_string(netlink::rules_version))
         .add(std::to_string(settings.mtu))
         .add(std::to_string(settings.ttl))
         .add(settings.masquerade ? "masquerade" : "")

@@ -181,6 +181,8 @@ Request configure(const std::string& name, const LinkSettings& settings) {
     if (settings.rp_filter)
         built(rtnl_link_inet_set_conf(changes.get(), IPV4_DEVCONF_RP_FILTER,
                                       static_cast<std::uint32_t>(*settings.rp_filter)));
+    if (settings.group)
+        rtnl_link_set_group(changes.get(), *settings.group);
     if (settings.keep_secondaries)
         built(rtnl_link_inet_set_conf(changes.get(), IPV4_DEVCONF_PROMOTE_SECONDARIES, 1));
     if (settings.up)
@@ -230,6 +232,7 @@ Link to_link(const Message& reply) {
         .mac = {},
         .mtu = attributes.u32(IFLA_MTU),
         .up = (header.ifi_flags & IFF_UP) != 0,
+        .group = attributes.u32(IFLA_GROUP),
         .peer_index = static_cast<int>(attributes.u32(IFLA_LINK)),
         .forwarding = ipv4_setting(settings, IPV4_DEVCONF_FORWARDING) != 0,
         .rp_filter = static_cast<int>(ipv4_setting(settings, IPV4_DEVCONF_RP_FILTER)),

@@ -23,6 +23,7 @@ struct Link {
     ip::Mac mac;
     std::uint32_t mtu = 0;
     bool up = false;         ///< administratively, IFF_UP
+    std::uint32_t group = 0; ///< ip-link(8)
     int peer_index = 0;      ///< of a veth: the index of its other end, in that end's namespace
     bool forwarding = false; ///< net.ipv4.conf.NAME.forwarding
     int rp_filter = 0;       ///< net.ipv4.conf.NAME.rp_filter
@@ -79,6 +80,7 @@ struct LinkSettings {
     /// net.ipv4.conf.NAME.rp_filter; 1: drop what comes in here but would not be answered here;
     /// 2: what would not be answered anywhere (RFC 3704).
     std::optional<int> rp_filter = {};
+    std::optional<std::uint32_t> group = {}; ///< ip-link(8)
     /// Addresses stay when an older one towards the same peer goes (which is otherwise theirs too).
     bool keep_secondaries = false;
     bool up = false; ///< bring it up

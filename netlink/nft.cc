@@ -231,8 +231,8 @@ Rule& Rule::load_meta(std::uint32_t key) {
     });
 }
 
-Rule& Rule::meta(std::uint32_t key, std::span<const std::uint8_t> value, Match match) {
-    return load_meta(key).compare(value, match);
+Rule& Rule::meta(std::uint32_t key, std::span<const std::uint8_t> value) {
+    return load_meta(key).compare(value, Match::equal);
 }
 
 Rule& Rule::load_header(std::uint32_t offset, std::uint32_t length, std::uint32_t to) {

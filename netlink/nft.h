@@ -76,7 +76,7 @@ class Rule {
     /// Only packets of this family.
     Rule& family(ip::Family family);
     /// A field of NFT_META_...; `value` is as the kernel has it in its register.
-    Rule& meta(std::uint32_t key, std::span<const std::uint8_t> value, Match match = Match::equal);
+    Rule& meta(std::uint32_t key, std::span<const std::uint8_t> value);
     /// Bytes of the packet's IP header.
     Rule& header(std::uint32_t offset, std::span<const std::uint8_t> value,
                  Match match = Match::equal);

@@ -22,7 +22,7 @@ using nft::Match;
 constexpr nft::Chain postrouting{"postrouting", "nat", NF_INET_POST_ROUTING, 100};  // "srcnat"
 constexpr nft::Chain prerouting{"prerouting", "filter", NF_INET_PRE_ROUTING, -300}; // "raw"
 
-// What comes from where: prerouting only tells them apart.
+// What comes from where; prerouting tells them apart.
 constexpr const char* from_pods = "from_pods";
 constexpr const char* from_tunnels = "from_tunnels";
 constexpr const char* from_strangers = "from_strangers";
@@ -49,6 +49,7 @@ constexpr const char* without_way_back = " without fib";
 /// Tells two sets of rules apart; kept in the table's comment, with the number of rules behind.
 std::string fingerprint(const Rules& rules) {
     Hash hash;
+    hash.add(std::to_string(rules_version));
     const auto add = [&](const std::vector<ip::Cidr>& blocks) {
         for (const ip::Cidr& block : blocks)
             hash.add(block.to_string());
@@ -60,7 +61,7 @@ std::string fingerprint(const Rules& rules) {
         add(rules.masquerade->spared);
     }
     if (rules.source_check) {
-        hash.add("source check, in chains")
+        hash.add("source check")
             .add(std::to_string(rules.source_check->pod_group))
             .add(rules.source_check->tunnels);
         for (const auto& [tunnel, address] : rules.source_check->peers)
@@ -128,7 +129,7 @@ void add_drop(Batch& batch, nft::Rule& rule) {
     batch.add((batch.counts ? rule.count() : rule).drop());
 }
 
-/// Where packets from pods end, whatever becomes of them.
+/// What comes from pods meets these rules and no others.
 void add_rules_for_pods(Batch& batch, const SourceCheck& wanted, bool look_for_way_back) {
     batch.requests.push_back(nft::chain_message(from_pods));
     batch.add(source_rule(prerouting.name)
@@ -194,7 +195,8 @@ void add_rules_for_strangers(Batch& batch, const SourceCheck& wanted) {
     add_drop(batch, source_rule(from_strangers).way_back_by(wanted.tunnels));
 }
 
-/// Each packet meets the rules of one chain: all of them one after the other took twice as long.
+/// Each packet meets the rules of prerouting and of one more chain: all of them one after the other
+/// took twice as long.
 void add_source_check(Batch& batch, const SourceCheck& wanted, bool look_for_way_back) {
     batch.requests.push_back(nft::chain_message(prerouting));
     add_rules_for_pods(batch, wanted, look_for_way_back);

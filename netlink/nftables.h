@@ -50,6 +50,10 @@ struct SourceCheck {
     bool operator==(const SourceCheck&) const = default;
 };
 
+/// Counts how often what the rules say of the same Rules has changed: those that an earlier version
+/// set are made anew.
+inline constexpr int rules_version = 3;
+
 struct Rules {
     std::optional<Masquerade> masquerade;
     std::optional<SourceCheck> source_check;

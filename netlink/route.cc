@@ -100,6 +100,19 @@ Request delete_route(const Route& route) {
     return {Message(message), "delete " + shown(route)};
 }
 
+Request without_multicast_route(int link) {
+    rtmsg header{};
+    header.rtm_family = AF_INET6;
+    header.rtm_dst_len = 8;
+    header.rtm_table = RT_TABLE_LOCAL;
+    Message message = make_message(RTM_DELROUTE, 0, header, question_room);
+    constexpr std::array<std::uint8_t, 16> multicast{0xff}; // RFC 4291 section 2.7
+    built(nla_put(message.get(), RTA_DST, multicast.size(), multicast.data()));
+    built(nla_put_u32(message.get(), RTA_OIF, static_cast<std::uint32_t>(link)));
+    return {std::move(message),
+            "take the multicast route from the link number " + std::to_string(link), true};
+}
+
 Request get_route(const ip::Address& address) {
     rtmsg header{};
     header.rtm_family = static_cast<unsigned char>(af(address.family()));

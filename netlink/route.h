@@ -45,6 +45,12 @@ enum class IfExists { fail, replace };
 Request add_route(const Route& route, IfExists if_exists = IfExists::fail);
 Request delete_route(const Route& route);
 
+/// Takes from a link the route to IPv6's multicast addresses, ff00::/8, that the kernel gives it as
+/// it comes up. Where a link carries no IPv6 that is of no use, and it costs: the kernel goes
+/// through all IPv6 routes of the namespace (fib6_clean_all) for every link that comes up, goes, or
+/// loses its carrier. It may fail: without IPv6 there is none.
+Request without_multicast_route(int link);
+
 /// The entry of the routing tables that leads to `address`, with the attributes of the entry and
 /// not of what was learned by the way (RTM_F_FIB_MATCH): one look-up, however many routes there
 /// are.

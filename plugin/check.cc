@@ -182,7 +182,7 @@ void check_mtu(const netlink::Link& link, std::uint32_t most) {
 }
 
 /// systemd-sysctl, in its defaults, makes a strict check of each new device a loose one; the rules
-/// are as strict, where they can be.
+/// are as strict, where they can be and know the device, by its group.
 bool checks_sources(const netlink::Link& link) {
     constexpr int strict = 1, loose = 2;
     return link.rp_filter == strict || (link.rp_filter == loose && netlink::looks_for_way_back());
@@ -196,6 +196,9 @@ void check_host_end(netlink::Socket& host, const netlink::Link& link, const netl
     if (!link.forwarding)
         wrong("forwarding on " + link.name + " is off; turn it on (sysctl net.ipv4.conf." +
               link.name + ".forwarding=1)");
+    if (config.settings.check_source && link.group != netlink::pod_group)
+        wrong(link.name + " is not in the group of pods' links; put it back (ip link set " +
+              link.name + " group " + std::to_string(netlink::pod_group) + ')');
     if (config.settings.check_source && !checks_sources(link))
         wrong("the source check of " + link.name + " is off; turn it on (sysctl net.ipv4.conf." +
               link.name + ".rp_filter=1)");

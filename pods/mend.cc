@@ -24,21 +24,26 @@ std::set<ip::Cidr> own_destinations(netlink::Socket& host) {
 }
 
 /// A pod whose link is there and something else is not.
-struct CutOff {
+struct Impaired {
     ip::Address address;
     ip::Address endpoint; ///< of this node, in the address's family
     netlink::Link link;
     bool routeless;
 };
 
-std::vector<CutOff> find_cut_off(const ipam::Store& store, netlink::Socket& host,
-                                 const Mended& which) {
+/// By its group the rules of the source check know it.
+bool is_as_made(const netlink::Link& link) {
+    return link.up && link.forwarding && link.group == netlink::pod_group;
+}
+
+std::vector<Impaired> find_impaired(const ipam::Store& store, netlink::Socket& host,
+                                    const Mended& which) {
     const auto leases = store.leases(which.network);
     if (leases.empty())
         return {};
     const auto links = host_links(host, which.network);
     const std::set<ip::Cidr> present = own_destinations(host);
-    std::vector<CutOff> found;
+    std::vector<Impaired> found;
     for (const auto& [address, owner, since] : leases) {
         const auto link = links.find(host_link_name(owner));
         const auto endpoint =
@@ -47,7 +52,7 @@ std::vector<CutOff> find_cut_off(const ipam::Store& store, netlink::Socket& host
             continue;
         // A link that is down has lost its routes, whether or not the dump still had them.
         const bool routeless = !link->second.up || !present.contains(ip::Cidr::host(address));
-        if (routeless || !link->second.forwarding)
+        if (routeless || !is_as_made(link->second))
             found.push_back({address, *endpoint, link->second, routeless});
     }
     return found;
@@ -60,24 +65,27 @@ bool succeeded(const netlink::Socket::Answer& answer) {
     return !answer.error;
 }
 
-std::string describe(const CutOff& pod) {
+std::string describe(const Impaired& pod) {
     return pod.link.name + ", of the pod " + pod.address.to_string();
 }
 
-void mend_link(netlink::Socket& host, const CutOff& pod, Mending& result) {
-    if (pod.link.up && pod.link.forwarding)
+void mend_link(netlink::Socket& host, const Impaired& pod, Mending& result) {
+    if (is_as_made(pod.link))
         return;
     std::vector<netlink::Request> requests;
-    requests.push_back(netlink::configure(pod.link.name, {.forwarding = true, .up = true}));
+    requests.push_back(netlink::configure(
+        pod.link.name, {.forwarding = true, .group = netlink::pod_group, .up = true}));
     if (!succeeded(host.exchange(requests).front()))
         return;
     if (!pod.link.up)
         result.done.push_back("brought up the link " + describe(pod));
     if (!pod.link.forwarding)
         result.done.push_back("turned on forwarding on " + describe(pod));
+    if (pod.link.group != netlink::pod_group)
+        result.done.push_back("put back into its group the link " + describe(pod));
 }
 
-void mend_route(netlink::Socket& host, const CutOff& pod, Mending& result) {
+void mend_route(netlink::Socket& host, const Impaired& pod, Mending& result) {
     if (!pod.routeless)
         return;
     std::vector<netlink::Request> requests;
@@ -96,12 +104,12 @@ void mend_route(netlink::Socket& host, const CutOff& pod, Mending& result) {
 } // namespace
 
 bool need_mending(const ipam::Store& store, netlink::Socket& host, const Mended& which) {
-    return !find_cut_off(store, host, which).empty();
+    return !find_impaired(store, host, which).empty();
 }
 
 Mending mend(const ipam::Store& store, netlink::Socket& host, const Mended& which) {
     Mending result;
-    for (const CutOff& pod : find_cut_off(store, host, which)) {
+    for (const Impaired& pod : find_impaired(store, host, which)) {
         mend_link(host, pod, result);
         mend_route(host, pod, result);
     }

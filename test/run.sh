@@ -11,7 +11,7 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 
 readonly steps=(style dev release faults churn ipip kubernetes demo runtimes bench manifests supply clang tidy fuzz)
 readonly further_steps=(image kernels mesh_faults threads)
-readonly fuzz_seconds=8 # for each target
+readonly fuzz_seconds=60 # for each target
 # Of the system tests those whose own eyes want no IPv6, with every verb and the agent.
 readonly without_ipv6='Mesh.*:CheckOfTunnels.NamesTheS*:CheckOfTunnels.NamesAPod*:AgentMesh.FollowsN*:Masquerade.*'
 readonly fault_stride=97 # of the mesh's faults, of which there are 2,000
@@ -56,7 +56,7 @@ churn() {
 }
 
 threads() {
-    say 'threads: the agent under ThreadSanitizer, on the running kernel'
+    say 'threads: the agent under ThreadSanitizer, on the running kernel and on one with ipip'
     test/threads.sh
 }
 

@@ -1,12 +1,13 @@
 #!/bin/bash
-# The agent under ThreadSanitizer: its own tests, and its life on a host without peers.
+# The agent under ThreadSanitizer: its own tests, its life on a host without peers, and the storm
+# and its life on a host with tunnels.
 #
 #   test/threads.sh
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
-test/install.sh iproute2 nftables iputils-ping procps openssl
-test/build.sh release ipip ipip-ipam ipipctl ipipd protocol_test
+test/install.sh iproute2 nftables iputils-ping kmod procps openssl
+test/build.sh release ipip ipip-ipam ipipctl ipipd protocol_test system_test
 test/build.sh tsan ipipd agent_test
 
 reports=$(mktemp -d)
@@ -19,6 +20,9 @@ failed=0
 "${steady[@]}" build/tsan/bin/agent_test --gtest_brief=1 || failed=1
 IPIP_TEST_AGENT=$PWD/build/tsan/bin/ipipd "${steady[@]}" build/release/bin/protocol_test \
     --gtest_brief=1 --gtest_filter='AgentOnOneHost.*:Of/AgentRepairs.*' || failed=1
+IPIP_TEST_AGENT=$PWD/build/tsan/bin/ipipd test/with-ipip.sh --share "$reports" -- \
+    "${steady[@]}" build/release/bin/system_test \
+    --gtest_brief=1 --gtest_filter='Storm.*:AgentMesh.*' || failed=1
 if compgen -G "$reports/race*" >/dev/null; then
     cat "$reports"/race* >&2
     failed=1

@@ -3,7 +3,7 @@
 
   bench.py pods [--quick]      on any kernel, in namespaces of its own; prints what it found as JSON
   bench.py tunnels [--quick]   on a kernel with ipip; likewise
-  bench.py dataplane [--quick] on a kernel with ipip, and best a processor that counts instructions
+  bench.py dataplane [--quick] on a kernel with ipip; likewise
   bench.py report PODS TUNNELS DATAPLANE DIRECTORY [--quick] WORD=TEXT...
                                the page, to the terminal and DIRECTORY/performance.md, and its plots;
                                with --quick only the targets, and fails where one is missed by far

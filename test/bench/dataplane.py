@@ -1,6 +1,5 @@
 """Pod to pod between two hosts of one kernel with ipip: over our tunnels, over a bare ipip device, over
-VXLAN, and routed. With an emulated processor that takes one time for every instruction (QEMU's
--icount) it comes out the same to a thousandth each time."""
+VXLAN, and routed."""
 
 import itertools
 import json

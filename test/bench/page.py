@@ -164,8 +164,10 @@ def goals_table(goals: list[Target]):
 
 def parts(found, goals, words):
     yield "# Performance"
-    yield ("What `test/bench.sh` found, which writes this page. What a ratio compares ran in turns, in another order each "
-           "time; times are those of the whole process, medians. Ratios carry over to other machines, milliseconds do not.")
+    yield ("What `test/bench.sh` found, which writes this page. What a ratio compares ran in turns; times are those of the "
+           "whole process, medians. Ratios carry over to other machines, milliseconds do not. Whatever has tunnels (growth by "
+           "nodes, the mesh, the agent, the data plane) ran in an emulated machine that takes 8 ns for each instruction, of "
+           "whatever kind: there the same comes out each time, without caches and other guests of the processor.")
     words = [*words, ("kernel of the tunnels", found["kernel of the tunnels"])]
     yield "\n".join(f"- {key}: {text}" for key, text in words)
     yield "## Targets"
@@ -184,7 +186,7 @@ def parts(found, goals, words):
     yield "![ADD by pods](performance-pods.svg)"
     yield growth(found["with leases"], "leases")
     yield "![ADD by leases](performance-leases.svg)"
-    yield "The nodes are of a file as the agent leaves it, each with its tunnel, in the virtual machine where there is one."
+    yield "The nodes are of a file as the agent leaves it, each with its tunnel."
     yield with_nodes(found)
     yield "## At once"
     rates = found["at once"]
@@ -206,8 +208,7 @@ def parts(found, goals, words):
     if "data plane" in found:
         yield "## The data plane"
         yield data_plane(found)
-        yield ("One TCP stream between two hosts of one kernel: the processor is the limit, and nothing else. An emulated "
-               "one takes 8 ns for each instruction, of whatever kind, so that they are counted here.")
+        yield ("One TCP stream between two hosts of one kernel: the processor is the limit, and nothing else.")
 
 
 def write(found, goals, directory, words):

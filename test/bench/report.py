@@ -62,7 +62,7 @@ def plot(title, unit, series, steps):
 
 class Target:
     """One that the page has to show, and whether it holds. `bound` is what the floor itself reaches, where
-    that limits what anyone can."""
+    that limits what anyone can; `far` how many times beyond the limit makes --quick fail."""
 
     def __init__(self, what, wanted, found, part, far, bound):
         self.what, self.wanted, self.found, self.bound = what, wanted, found, bound

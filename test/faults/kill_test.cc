@@ -1,14 +1,18 @@
 #include "test/faults/sweep.h"
 
+#include <filesystem>
+#include <fstream>
+#include <sys/mount.h>
+
 // A call is killed at the entry of each of its system calls; then the runtime does one of the
-// things that runtimes do.
+// things that runtimes do, or the machine is started anew.
 
 namespace scene {
 namespace {
 
 constexpr int already_attached = 105;
 
-enum class Then { del, add, gc };
+enum class Then { del, add, gc, boot };
 
 std::vector<Row> rows_of(const std::string& campaign, const std::set<std::string>& calls) {
     std::vector<Row> rows;
@@ -32,10 +36,42 @@ void add_again(const Victim& victim, const Pod& pod, Verdict& verdict) {
     victim.require_success(verdict, victim.del(pod), "in the end");
 }
 
+/// The same call by a machine that had not yet been started this time.
+Call before_the_boot(const Victim& victim, Call call) {
+    std::ofstream(victim.host().folder() / "boot_id") << "01234567-89ab-cdef-0123-456789abcdef\n";
+    call.prepare = [] {
+        checked(
+            ::mount("/run/boot_id", "/proc/sys/kernel/random/boot_id", nullptr, MS_BIND, nullptr),
+            "mount another boot's ID");
+    };
+    return call;
+}
+
+/// The state directory was on a disk; of the kernel's state and the pods nothing is left. The
+/// booted machine has a boot ID of its own, as the struck one has.
+void boot(const Victim& victim, const Pod& pod, Verdict& verdict) {
+    namespace fs = std::filesystem;
+    const Victim booted(Victim::Kind::empty);
+    if (fs::exists(victim.host().state_dir()))
+        fs::copy(victim.host().state_dir(), booted.host().state_dir());
+    const Pod first("first");
+    booted.require_attached(verdict, first, booted.host().call(booted.add(first)),
+                            "after the boot");
+    Call del = booted.del(pod);
+    del.netns.reset();
+    booted.require_success(verdict, del, "of what was there before the boot");
+    booted.require_success(verdict, booted.del(first), "in the end");
+    booted.require_untouched(verdict, first, "after the boot");
+}
+
 void go_on(Then then, const Victim& victim, const Pod& pod, Verdict& verdict) {
     switch (then) {
     case Then::del:
         victim.require_success(verdict, victim.del(pod), "as the next");
+        break;
+    case Then::boot:
+        boot(victim, pod, verdict);
+        victim.require_success(verdict, before_the_boot(victim, victim.del(pod)), "as the next");
         break;
     case Then::add:
         add_again(victim, pod, verdict);
@@ -54,7 +90,10 @@ void kill_add(Victim::Kind kind, Then then, const std::string& campaign) {
         kind, rows_of(campaign, system_calls(model.host(), model.add(pod))),
         [then](const Victim& victim, const Fault& fault, Verdict& verdict) {
             const Pod killed("pod");
-            const bool hit = strike(victim.host(), victim.add(killed), fault).hit;
+            Call add = victim.add(killed);
+            if (then == Then::boot)
+                add = before_the_boot(victim, add);
+            const bool hit = strike(victim.host(), add, fault).hit;
             go_on(then, victim, killed, verdict);
             return hit;
         },
@@ -69,10 +108,17 @@ void kill_del(Victim::Kind kind, Then then, const std::string& campaign) {
         kind, rows_of(campaign, system_calls(model.host(), model.del(pod))),
         [then](const Victim& victim, const Fault& fault, Verdict& verdict) {
             const Pod killed("pod");
-            const Output added = victim.require_success(verdict, victim.add(killed), "before");
+            Call add = victim.add(killed);
+            Call del = victim.del(killed);
+            if (then == Then::boot) {
+                add = before_the_boot(victim, add);
+                del = before_the_boot(victim, del);
+            }
+            const Output added = victim.require_success(verdict, add, "before");
             const std::string link = Json::parse(added.out).at("interfaces").at(0).at("name");
-            const bool hit = strike(victim.host(), victim.del(killed), fault).hit;
-            victim.require_lease_where_linked(verdict, killed, link, "after the kill");
+            const bool hit = strike(victim.host(), del, fault).hit;
+            if (then != Then::boot) // whose leases are not those of this boot
+                victim.require_lease_where_linked(verdict, killed, link, "after the kill");
             go_on(then, victim, killed, verdict);
             return hit;
         },
@@ -89,6 +135,14 @@ TEST(KilledAdd, IsPutRightByTheNextAdd) {
 
 TEST(KilledAdd, IsPutRightByGc) {
     kill_add(Victim::Kind::serving, Then::gc, "killed ADD, then GC");
+}
+
+TEST(KilledAdd, IsForgottenByABoot) {
+    kill_add(Victim::Kind::empty, Then::boot, "killed ADD, then a boot");
+}
+
+TEST(KilledDel, IsForgottenByABoot) {
+    kill_del(Victim::Kind::empty, Then::boot, "killed DEL, then a boot");
 }
 
 TEST(KilledDel, IsPutRightByDel) {

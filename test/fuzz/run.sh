@@ -3,9 +3,10 @@
 #
 #   test/fuzz/run.sh [SECONDS [TARGET...]]
 #
-# 20 seconds each unless given; the targets are the folders of test/fuzz/corpus. What is found grows in
-# build/fuzz/corpus from run to run. An input that fails is kept in build/fuzz/crashes; run
-# build/fuzz/bin/fuzz_TARGET on it to see the failure again.
+# 20 seconds each unless given, as many at a time as there are processors; the targets are the
+# folders of test/fuzz/corpus. What is found grows in build/fuzz/corpus from run to run. An input
+# that fails is kept in build/fuzz/crashes; run build/fuzz/bin/fuzz_TARGET on it to see the failure
+# again.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
@@ -36,6 +37,17 @@ run_target() {
     echo "fuzz_$1: $(grep -E '^Done ' "$log"), no failure"
 }
 
+running=0 failed=0
 for target in "${targets[@]}"; do
-    run_target "$target"
+    if ((running == $(nproc))); then
+        wait -n || failed=1
+        ((running -= 1)) || true
+    fi
+    run_target "$target" &
+    ((running += 1))
 done
+while ((running > 0)); do
+    wait -n || failed=1
+    ((running -= 1)) || true
+done
+exit "$failed"

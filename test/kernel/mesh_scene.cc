@@ -22,7 +22,9 @@ bool has_flag(const Json& object, const char* flag) {
     return std::ranges::find(flags, flag) != flags.end();
 }
 
-Json shown_tunnel(const scene::Namespace& space, const Json& link, const Json& addresses) {
+/// `multicast`: the routes of that kind.
+Json shown_tunnel(const scene::Namespace& space, const Json& link, const Json& addresses,
+                  const std::string& multicast) {
     const Json data = link.at("linkinfo").at("info_data");
     const std::string sysctls = "net/ipv4/conf/" + link.at("ifname").get<std::string>();
     Json tunnel{{"local", data.at("local")},
@@ -33,6 +35,8 @@ Json shown_tunnel(const scene::Namespace& space, const Json& link, const Json& a
                 {"alias", link.value("ifalias", "")},
                 {"up", has_flag(link, "UP")},
                 {"ipv6", link.value("inet6_addr_gen_mode", "")},
+                {"multicast", multicast.find(" dev " + link.at("ifname").get<std::string>()) !=
+                                  std::string::npos},
                 {"forwarding", space.sysctl(sysctls + "/forwarding")},
                 {"rp_filter", space.sysctl(sysctls + "/rp_filter")},
                 {"addresses", Json::array()}};
@@ -92,6 +96,7 @@ Json expected_mesh(const std::vector<Node>& nodes, const Settings& settings, std
                                  {"alias", settings.network + '/' + peer.name},
                                  {"up", true},
                                  {"ipv6", "none"},
+                                 {"multicast", false},
                                  {"forwarding", "1"},
                                  {"rp_filter", settings.check_source ? "2" : "0"}};
         mesh["tunnels"][name]["addresses"] =
@@ -114,12 +119,13 @@ Json expected_mesh(const std::vector<Node>& nodes, const Settings& settings, std
 Json shown_mesh(const scene::Namespace& space, const std::string& commands) {
     const auto shown = space.ip(commands + "link show\naddress show\nroute show table all\n");
     const Json& links = shown.at(0);
+    const std::string multicast = space.run("ip -6 route show table local type multicast").out;
     Json mesh{{"tunnels", Json::object()}, {"endpoint", Json::array()}, {"routes", Json::array()}};
     for (const Json& link : links) {
         const std::string name = link.at("ifname");
         const Json addresses = scene::find(shown.at(1), "ifname", name).at("addr_info");
         if (name.starts_with("ipip-"))
-            mesh["tunnels"][name] = shown_tunnel(space, link, addresses);
+            mesh["tunnels"][name] = shown_tunnel(space, link, addresses, multicast);
         for (const Json& address : addresses)
             if (name == "lo" && address.at("scope") != "host")
                 mesh["endpoint"].push_back(

@@ -5,8 +5,11 @@
 #include "test/kernel/udp.h"
 
 #include <array>
+#include <chrono>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <thread>
+#include <tuple>
 
 namespace netlink {
 namespace {
@@ -104,6 +107,41 @@ TEST_F(SourceCheckTest, APodSpeaksFromItsOwnAddressAlone) {
     check_sources();
     EXPECT_EQ(first_source("10.10.100.11", "10.10.100.13", "10.10.100.12"), "10.10.100.11");
     EXPECT_EQ(first_source("fd00:10::11", "fd00:10::13", "fd00:10::12"), "fd00:10::11");
+}
+
+// It says so to all (arp_notify, ndisc_notify), on a node that believes what it did not ask for;
+// the routes to pods do not.
+TEST_F(SourceCheckTest, APodThatClaimsAnothersAddressIsNotSentItsPackets) {
+    const std::string link = "veth01234567891";
+    node_.set_sysctl("net/ipv4/conf/" + link + "/arp_accept", "1");
+    const std::string believe_v6 = "net/ipv6/conf/" + link + "/accept_untracked_na"; // from 5.19 on
+    const bool can_believe_v6 = !node_.sysctl(believe_v6).empty();
+    if (can_believe_v6)
+        node_.set_sysctl(believe_v6, "1");
+    bad_.set_sysctl("net/ipv4/conf/eth0/arp_notify", "1");
+    bad_.set_sysctl("net/ipv6/conf/eth0/ndisc_notify", "1");
+    bad_.ip("link set eth0 down\n"
+            "address add 10.10.100.12/32 dev eth0\n"
+            "address add fd00:10::12/128 dev eth0 nodad\n"
+            "link set eth0 up\n");
+    const auto is_believed = [&](const std::string& address) {
+        for (int tries = 0; tries < 200; ++tries) {
+            if (!node_.run("ip neigh show " + address + " dev " + link).out.empty())
+                return true;
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        }
+        return false;
+    };
+    ASSERT_TRUE(is_believed("10.10.100.12"));
+    ASSERT_TRUE(!can_believe_v6 || is_believed("fd00:10::12"));
+    for (const auto& [family, own, pod] : {std::tuple{AF_INET, "10.10.100.10", "10.10.100.12"},
+                                           {AF_INET6, "fd00:10::10", "fd00:10::12"}}) {
+        const RawReceiver claimant(bad_, family, IPPROTO_UDP);
+        const Udp good(good_, pod);
+        Udp(node_, own).send(pod, good.port(), "for the pod");
+        EXPECT_EQ(good.receive().text, "for the pod");
+        EXPECT_FALSE(claimant.heard()) << pod;
+    }
 }
 
 TEST_F(SourceCheckTest, CountsWhatItDrops) {

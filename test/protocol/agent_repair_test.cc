@@ -97,6 +97,12 @@ TEST_F(PodsWiring, ComesUpAgainWithItsRouteAfterSomebodyTookTheLinkDown) {
     EXPECT_EQ(agent->metric("ipip_repairs_total{kind=\"link\"}"), 1);
 }
 
+TEST_F(PodsWiring, IsInItsGroupAgainByWhichTheSourceCheckKnowsIt) {
+    host.net().ip("link set " + link + " group 0\n");
+    EXPECT_TRUE(agent->says("repaired: put back into its group the link " + link)) << agent->log();
+    EXPECT_EQ(host.net().json("ip -j link show dev " + link).at(0).at("group"), "94");
+}
+
 TEST_F(PodsWiring, YieldsToAForeignRouteNamesItAndMendsTheOthers) {
     const Pod other("other");
     ASSERT_EQ(address_of(host.add(other, agent->config())), "10.10.100.2");

@@ -24,7 +24,8 @@ class Hostile : public ::testing::Test {
         const std::string config = config_with(more);
         for (int i : {1, 2})
             cluster.host(i).net().ip("route add default via 172.16.5.1\n");
-        near_address = address_of(cluster.host(1).add(near, config));
+        near_result = cluster.host(1).add(near, config);
+        near_address = address_of(near_result);
         far_address = address_of(cluster.host(2).add(far, config));
     }
 
@@ -62,6 +63,7 @@ class Hostile : public ::testing::Test {
     Cluster cluster{3};
     Pod near{"near"};
     Pod far{"far"};
+    Json near_result;
     std::string near_address;
     std::string far_address;
 };
@@ -92,6 +94,17 @@ TEST_F(Hostile, AKernelThatCannotLookForTheWayBackStillDropsThePodsTunnels) {
     EXPECT_THAT(rules, ::testing::Not(::testing::HasSubstr("fib saddr")));
     EXPECT_EQ(cluster.host(1).net().sysctl("net/ipv4/conf/ipip-ac10057f/rp_filter"), "1");
     EXPECT_TRUE(reaches(near.net, far_address));
+    // There, the device's own check has to be strict.
+    const std::string link = near_result.at("interfaces").at(0).at("name");
+    const auto check = [&] {
+        return cluster.host(1).call({.verb = "CHECK",
+                                     .config = config_with({{"prevResult", near_result}}),
+                                     .container = near.id,
+                                     .netns = near.net.path()});
+    };
+    EXPECT_EQ(check().status, 0) << check().out;
+    cluster.host(1).net().set_sysctl("net/ipv4/conf/" + link + "/rp_filter", "2");
+    EXPECT_THAT(refusal_of(check()).message, ::testing::HasSubstr("source check"));
 }
 
 TEST_F(Hostile, WithoutTheCheckAPeerSendsFromAnyAddress) {

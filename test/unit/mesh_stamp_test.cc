@@ -76,12 +76,23 @@ TEST_F(StampTest, ThatIsCutShortIsNone) {
     }
 }
 
+TEST_F(StampTest, OfALaterVersionIsDoubtedAndTellsWhatToUndo) {
+    Stamp sure = whole_;
+    sure.doubted = false;
+    write_stamp(folder_, sure);
+    put("colour green\n" + text());
+    const auto stamp = read_stamp(folder_);
+    ASSERT_TRUE(stamp);
+    EXPECT_TRUE(stamp->doubted);
+    EXPECT_EQ(stamp->network, whole_.network);
+    EXPECT_EQ(stamp->forwarding_turned_on, whole_.forwarding_turned_on);
+}
+
 TEST_F(StampTest, WithALineThatIsNotUnderstoodIsNone) {
     write_stamp(folder_, whole_);
     const std::string all = text();
-    for (const char* line :
-         {"of-a-later-version 1", "address 1.2.3", "pod-cidr 10.0.0.0/33", "pod-mtu x",
-          "pod-mtu 1480x", "pod-mtu 4294967296", "tunnel-address", "{}", ""}) {
+    for (const char* line : {"address 1.2.3", "pod-cidr 10.0.0.0/33", "pod-mtu x", "pod-mtu 1480x",
+                             "pod-mtu 4294967296", "tunnel-address", "{}", ""}) {
         put(line + ("\n" + all));
         EXPECT_FALSE(read_stamp(folder_)) << line;
     }
