@@ -110,7 +110,7 @@ Request delete_by_index(int index, const std::string& name) {
 /// What the kernel says of the deletion: an errno, 0 for done; none where it is of something else.
 std::optional<int> verdict(nlmsghdr* header, int index) {
     if (header->nlmsg_type == NLMSG_ERROR)
-        return -header_of<nlmsgerr>(header).error;
+        return number_of(header_of<nlmsgerr>(header).error);
     if (header->nlmsg_type != RTM_DELLINK)
         return std::nullopt;
     const auto& link = header_of<ifinfomsg>(header);

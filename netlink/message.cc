@@ -38,6 +38,13 @@ void refuse(const std::string& why) {
     throw Error(EPROTO, "understand the kernel", why);
 }
 
+int number_of(int result) {
+    constexpr int most = 4095; // MAX_ERRNO, include/linux/err.h
+    if (result > 0 || result < -most)
+        refuse("the error " + std::to_string(result));
+    return -result;
+}
+
 nlmsghdr* expect(const Message& reply, int type) {
     if (!reply || nlmsg_hdr(reply.get())->nlmsg_type != type)
         refuse("another message than one of type " + std::to_string(type));

@@ -69,6 +69,10 @@ Message make_message(int type, int flags, const Header& header, std::size_t room
 /// The message is none that the kernel would send. Throws Error.
 [[noreturn]] void refuse(const std::string& why);
 
+/// An errno, 0 for none, of how the kernel has it in its answers: negative. Throws Error for what
+/// it never has.
+int number_of(int result);
+
 /// The message that the kernel answered with. Throws Error where there is none, or one of another
 /// type.
 nlmsghdr* expect(const Message& reply, int type);

@@ -42,14 +42,6 @@ std::string_view sentence_of(const nlmsghdr* header, const nlmsgerr& report) {
     return text_in(nla_find(first, static_cast<int>(length - skip), NLMSGERR_ATTR_MSG));
 }
 
-/// An errno, 0 for none, of how the kernel has it: negative.
-int number_of(int result) {
-    constexpr int most = 4095; // MAX_ERRNO, include/linux/err.h
-    if (result > 0 || result < -most)
-        refuse("the error " + std::to_string(result));
-    return -result;
-}
-
 /// None where it says that all went well.
 std::optional<Error> error_of(nlmsghdr* header, const std::string& purpose) {
     const auto& report = header_of<nlmsgerr>(header);
