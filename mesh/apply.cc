@@ -203,7 +203,7 @@ void add_routes(netlink::Socket& route, const Changes& changes, const Indices& i
         throw Conflict(std::move(obstacles));
 }
 
-/// A device that stood and lost a route may have been down, and got this one anew as it came up.
+/// A device that stood and lost a route may have been down, and got its multicast route anew.
 void drop_multicast_routes(netlink::Socket& route, const Changes& changes,
                            const Observed& observed) {
     std::set<std::string> incomplete;

@@ -6,7 +6,7 @@
 #
 # Prints the page and leaves it in DIRECTORY with its plots; in docs unless told otherwise. What
 # needs an ipip device runs in a virtual machine whose time is that of the instructions that it
-# executes: there it comes out the same each time, whatever else this one does. With --quick, three
+# executes: what the kernel does takes the same there each time, whatever else this one does. With --quick, three
 # minutes instead of half an hour, it only prints the targets, and fails where one is missed by far.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")/..

@@ -167,7 +167,8 @@ def parts(found, goals, words):
     yield ("What `test/bench.sh` found, which writes this page. What a ratio compares ran in turns; times are those of the "
            "whole process, medians. Ratios carry over to other machines, milliseconds do not. Whatever has tunnels (growth by "
            "nodes, the mesh, the agent, the data plane) ran in an emulated machine that takes 8 ns for each instruction, of "
-           "whatever kind: there the same comes out each time, without caches and other guests of the processor.")
+           "whatever kind: what runs in the kernel comes out the same each time, without caches and other guests of the "
+           "processor; the start of a program also waits for the other machine's files.")
     words = [*words, ("kernel of the tunnels", found["kernel of the tunnels"])]
     yield "\n".join(f"- {key}: {text}" for key, text in words)
     yield "## Targets"
@@ -208,7 +209,7 @@ def parts(found, goals, words):
     if "data plane" in found:
         yield "## The data plane"
         yield data_plane(found)
-        yield ("One TCP stream between two hosts of one kernel: the processor is the limit, and nothing else.")
+        yield "One TCP stream between two hosts of one kernel: the processor is the limit, and nothing else."
 
 
 def write(found, goals, directory, words):
