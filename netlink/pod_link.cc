@@ -38,6 +38,15 @@ std::vector<Request> bring_up(const std::string& name, const PodLink& link,
     return requests;
 }
 
+/// Once both ends are up. The kernel gives a link that route when it sees the carrier, which is
+/// later (linkwatch) and, from Linux 6.8 on, at the latest when somebody asks for the link. With
+/// 1,000 pods on the node an ADD is a sixth faster without these routes.
+void drop_multicast_route(std::vector<Request>& requests, const PodLink& link,
+                          const PodEnds& ends) {
+    requests.push_back(get_link(link.host_name));
+    requests.push_back(without_multicast_route(ends.host));
+}
+
 void add_host_routes(std::vector<Request>& requests, const PodLink& link, const PodEnds& ends) {
     for (const ip::Address& address : link.addresses)
         requests.push_back(host_route(address, gateway_for(link, address.family()), ends.host));
@@ -124,16 +133,18 @@ PodEnds attach(Socket& host, Pod& pod, const PodLink& link) {
             throw *answers[1].error;
         const Link made = to_link(answers[1].reply);
         const PodEnds ends{.host = made.index, .pod = made.peer_index};
-        auto requests = bring_up(link.host_name, link,
-                                 {.alias = link.alias,
-                                  .forwarding = true,
-                                  .rp_filter = link.check_source ? 1 : 0,
-                                  .up = true});
-        add_host_routes(requests, link, ends);
-        host.run(requests);
-        requests = bring_up(link.pod_name, link, {.up = true});
+        auto requests = bring_up(link.pod_name, link, {.up = true});
         add_pod_addresses(requests, link, ends);
         pod.socket().run(requests);
+        requests = bring_up(link.host_name, link,
+                            {.alias = link.alias,
+                             .forwarding = true,
+                             .rp_filter = link.check_source ? 1 : 0,
+                             .up = true});
+        if (!link.addresses.empty() && !has_ipv6(link))
+            drop_multicast_route(requests, link, ends);
+        add_host_routes(requests, link, ends);
+        host.run(requests);
         return ends;
     } catch (...) {
         detach(host, link.host_name);

@@ -7,8 +7,10 @@
 #include "test/kernel/udp.h"
 
 #include <cerrno>
+#include <cstring>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/utsname.h>
 
 namespace netlink {
 namespace {
@@ -84,6 +86,11 @@ class PodLinkTest : public testing::Test {
                 own.push_back(route);
         return own;
     }
+    /// Whether the host sends IPv6's multicast into the end of the pod's link.
+    bool has_multicast_route() const {
+        return !host_.run("ip -6 route show table local type multicast dev veth0123456789a")
+                    .out.empty();
+    }
     static int ping(const Namespace& space, const std::string& address) {
         return space.run("ping -n -c 1 -W 10 " + address).status;
     }
@@ -108,6 +115,16 @@ TEST_F(PodLinkTest, TheHostHasTheEndAndTheRouteToThePod) {
     EXPECT_EQ(routes(host_), Json::parse(R"([{
         "type": "unicast", "dst": "10.10.100.11", "dev": "veth0123456789a", "table": "main",
         "protocol": "94", "scope": "link", "prefsrc": "10.10.100.10", "flags": []}])"));
+}
+
+TEST_F(PodLinkTest, TheHostKeepsNoMulticastRouteToAPodWithoutIpv6) {
+    utsname kernel{};
+    uname(&kernel);
+    if (strverscmp(kernel.release, "6.8") < 0)
+        GTEST_SKIP() << "Linux " << kernel.release
+                     << " gives the route after attach() has returned";
+    attach(socket_, target_, link());
+    EXPECT_FALSE(has_multicast_route());
 }
 
 TEST_F(PodLinkTest, ThePodHasItsAddressAndAllElseLeadsThroughItsNode) {
@@ -201,6 +218,7 @@ TEST_F(PodLinkTest, BothFamiliesAreWiredAlike) {
     const Json host_route = scene::find(routes(host_), "dst", "fd00:10::11");
     EXPECT_EQ(host_route.value("dev", ""), "veth0123456789a");
     EXPECT_EQ(host_route.value("prefsrc", ""), "fd00:10::10");
+    EXPECT_TRUE(has_multicast_route());
     EXPECT_FALSE(scene::find(routes(pod_), "gateway", "10.10.100.10").is_null());
     const Json pod_route = scene::find(routes(pod_), "gateway", "fd00:10::10");
     EXPECT_EQ(pod_route.value("dst", ""), "default");
