@@ -4,7 +4,10 @@
 #include <iterator>
 #include <map>
 #include <set>
+#include <string_view>
 #include <tuple>
+#include <unordered_map>
+#include <unordered_set>
 
 namespace mesh {
 
@@ -19,7 +22,9 @@ constexpr std::size_t name_length = prefix.size() + 8;
 /// Whether a device of the kind ipip has a name that only this project gives.
 bool has_our_name(const netlink::Link& link) {
     return link.name.size() == name_length && link.name.starts_with(prefix) &&
-           link.name.find_first_not_of("0123456789abcdef", prefix.size()) == std::string::npos;
+           std::all_of(link.name.begin() + prefix.size(), link.name.end(), [](char digit) {
+               return (digit >= '0' && digit <= '9') || (digit >= 'a' && digit <= 'f');
+           });
 }
 
 /// Whether an address on a device of ours is one that we give such a device.
@@ -39,8 +44,8 @@ std::uint8_t spread_scope(const ip::Cidr& destination) {
     return static_cast<std::uint8_t>(sum % scopes + 1);
 }
 
-std::string network_of(const netlink::Link& link) {
-    return link.alias.substr(0, link.alias.find('/'));
+std::string_view network_of(const netlink::Link& link) {
+    return std::string_view(link.alias).substr(0, link.alias.find('/'));
 }
 
 bool is_as_made(const netlink::Link& link, const netlink::TunnelDevice& device) {
@@ -49,17 +54,40 @@ bool is_as_made(const netlink::Link& link, const netlink::TunnelDevice& device) 
            link.up && link.path_mtu_discovery;
 }
 
+/// By which the kernel tells routes of one table apart.
+struct RouteKey {
+    ip::Cidr destination;
+    std::uint32_t metric;
+
+    bool operator==(const RouteKey&) const = default;
+};
+
+struct RouteKeyHash {
+    std::size_t operator()(const RouteKey& key) const {
+        const auto bytes = key.destination.network().bytes();
+        return std::hash<std::string_view>()(
+                   {reinterpret_cast<const char*>(bytes.data()), bytes.size()}) ^
+               (key.destination.length() + (std::size_t{key.metric} << 8));
+    }
+};
+
+/// Hash tables, and marks in place of sets: in trees the names of a thousand peers were compared so
+/// often that it made a quarter of this program's part in finding that there is nothing to do.
 class Planner {
   public:
-    Planner(const Wanted& wanted, const Observed& observed) : wanted_(wanted), observed_(observed) {
-        std::set<int> going; // what they bear goes with them
+    Planner(const Wanted& wanted, const Observed& observed)
+        : wanted_(wanted), observed_(observed), keeps_address_(observed.addresses.size()),
+          keeps_route_(observed.routes.size()) {
+        std::unordered_set<int> going; // what they bear goes with them
         for (const netlink::Link& link : observed.tunnels) {
-            if (has_our_name(link) && link.name != device_name(link.remote)) {
+            const bool named_as_ours = has_our_name(link);
+            if (named_as_ours && link.name != device_name(link.remote)) {
                 refuse_other_network(link);
                 changes_.delete_first.push_back(link.name);
                 going.insert(link.index);
-            } else if (has_our_name(link)) {
-                ours_.emplace(link.name, &link);
+            } else if (named_as_ours) {
+                ours_.push_back(&link);
+                ours_by_name_.emplace(link.name, &link);
             } else {
                 foreign_.emplace(std::pair(*link.local, link.remote), link.name);
             }
@@ -69,13 +97,14 @@ class Planner {
                 addresses_.emplace(address.link, &address);
         for (const netlink::Route& route : observed.routes)
             if (!going.contains(route.link))
-                routes_.emplace(std::pair(route.destination, route.metric), &route);
+                routes_.emplace(RouteKey{route.destination, route.metric}, &route);
     }
 
     Changes plan() && {
         refuse_conflicts();
         for (const Tunnel& tunnel : wanted_.tunnels)
-            wanted_devices_.insert(tunnel.device.name);
+            if (const netlink::Link* link = find_ours(tunnel.device.name))
+                staying_.emplace(link->index, link);
         regroups_ = changes_topology();
         plan_endpoint();
         for (const Tunnel& tunnel : wanted_.tunnels)
@@ -89,25 +118,31 @@ class Planner {
     void refuse_other_network(const netlink::Link& link) const {
         if (!link.alias.empty() && network_of(link) != wanted_.network)
             throw Conflict("the tunnel " + link.name + " belongs to the network \"" +
-                           network_of(link) +
+                           std::string(network_of(link)) +
                            "\", and a host has one mesh; use that network's "
                            "name here, or remove it first");
+    }
+
+    /// Null where there is none.
+    const netlink::Link* find_ours(const std::string& name) const {
+        const auto found = ours_by_name_.find(name);
+        return found == ours_by_name_.end() ? nullptr : found->second;
     }
 
     /// A sentence, where others have a tunnel with these ends.
     std::optional<std::string> find_foreign(const ip::Address& local,
                                             const std::optional<ip::Address>& remote,
-                                            const std::string& trouble) const {
+                                            std::string_view trouble) const {
         const auto found = foreign_.find({local, remote});
         if (found == foreign_.end())
             return {};
         return "the device " + found->second + " is a tunnel from " + local.to_string() + " to " +
-               (remote ? remote->to_string() : "all") + " already, " + trouble +
+               (remote ? remote->to_string() : "all") + " already, " + std::string(trouble) +
                "; remove it (ip link delete " + found->second + ')';
     }
 
     void refuse_conflicts() const {
-        for (const auto& [name, link] : ours_)
+        for (const netlink::Link* link : ours_)
             refuse_other_network(*link);
         std::vector<Conflict::InTheWay> obstacles;
         for (const Tunnel& tunnel : wanted_.tunnels) {
@@ -141,10 +176,9 @@ class Planner {
 
     /// Whether one device to all takes over from those to one peer each, or the other way round.
     bool changes_topology() const {
-        return std::ranges::any_of(ours_, [&](const auto& entry) {
-            return !wanted_devices_.contains(entry.first) && !wanted_.tunnels.empty() &&
-                   entry.second->remote.has_value() !=
-                       wanted_.tunnels.front().device.remote.has_value();
+        return std::ranges::any_of(ours_, [&](const netlink::Link* link) {
+            return !staying_.contains(link->index) && !wanted_.tunnels.empty() &&
+                   link->remote.has_value() != wanted_.tunnels.front().device.remote.has_value();
         });
     }
 
@@ -164,8 +198,7 @@ class Planner {
 
     void plan_tunnel(const Tunnel& tunnel) {
         const netlink::TunnelDevice& device = tunnel.device;
-        const auto present = ours_.find(device.name);
-        const netlink::Link* link = present == ours_.end() ? nullptr : present->second;
+        const netlink::Link* link = find_ours(device.name);
         if (link == nullptr)
             changes_.make.push_back(device);
         else if (!is_as_made(*link, device))
@@ -221,7 +254,7 @@ class Planner {
         if (found == end)
             changes_.add_addresses.push_back({device, address});
         else
-            kept_addresses_.insert(found->second);
+            keeps_address_[place(observed_.addresses, found->second)] = true;
     }
 
     void want_route(const std::string& device, const netlink::Route& route,
@@ -231,7 +264,7 @@ class Planner {
             changes_.add_routes.push_back({device, route, netlink::IfExists::fail, remote});
             return;
         }
-        kept_routes_.insert(found->second);
+        keeps_route_[place(observed_.routes, found->second)] = true;
         if (*found->second != route)
             changes_.add_routes.push_back({device, route, netlink::IfExists::replace, remote});
     }
@@ -251,36 +284,41 @@ class Planner {
     }
 
     void prune() {
-        std::map<int, const netlink::Link*> staying;
-        for (const auto& [name, link] : ours_) {
-            if (wanted_devices_.contains(name))
-                staying.emplace(link->index, link);
-            else
+        for (const netlink::Link* link : ours_)
+            if (!staying_.contains(link->index))
                 remove(*link);
-        }
         for (const netlink::Route& route : observed_.routes)
-            if (!kept_routes_.contains(&route) &&
-                (route.unreachable || staying.contains(route.link)))
+            if (!keeps_route_[place(observed_.routes, &route)] &&
+                (route.unreachable || staying_.contains(route.link)))
                 changes_.delete_routes.push_back(route);
-        for (const netlink::InterfaceAddress& address : observed_.addresses) {
-            const auto device = staying.find(address.link);
-            const bool ours = address.label == endpoint_label ||
-                              (device != staying.end() && is_endpoint(address, *device->second));
-            if (ours && !kept_addresses_.contains(&address))
+        for (const netlink::InterfaceAddress& address : observed_.addresses)
+            if (!keeps_address_[place(observed_.addresses, &address)] && is_ours(address))
                 changes_.delete_addresses.push_back(address);
-        }
+    }
+
+    bool is_ours(const netlink::InterfaceAddress& address) const {
+        if (address.label == endpoint_label)
+            return true;
+        const auto device = staying_.find(address.link);
+        return device != staying_.end() && is_endpoint(address, *device->second);
+    }
+
+    template <typename T>
+    static std::size_t place(const std::vector<T>& all, const T* one) {
+        return static_cast<std::size_t>(one - all.data());
     }
 
     const Wanted& wanted_;
     const Observed& observed_;
-    std::map<std::string, const netlink::Link*> ours_;
+    std::vector<const netlink::Link*> ours_;
+    std::unordered_map<std::string_view, const netlink::Link*> ours_by_name_;
+    std::unordered_map<int, const netlink::Link*> staying_; ///< those that are wanted, by index
     std::map<std::pair<ip::Address, std::optional<ip::Address>>, std::string> foreign_;
-    std::multimap<int, const netlink::InterfaceAddress*> addresses_; // by device
-    std::map<std::pair<ip::Cidr, std::uint32_t>, const netlink::Route*> routes_;
-    std::set<std::string> wanted_devices_;
+    std::unordered_multimap<int, const netlink::InterfaceAddress*> addresses_; ///< by device
+    std::unordered_map<RouteKey, const netlink::Route*, RouteKeyHash> routes_;
     bool regroups_ = false; ///< routes move between devices that both see packets meanwhile
-    std::set<const netlink::InterfaceAddress*> kept_addresses_;
-    std::set<const netlink::Route*> kept_routes_;
+    std::vector<bool> keeps_address_; ///< as in observed_
+    std::vector<bool> keeps_route_;
     Changes changes_;
 };
 

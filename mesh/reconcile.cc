@@ -28,10 +28,14 @@ ip::Address underlay_address(const Node& node) {
     return *address_in(ip::Family::v4, node.addresses);
 }
 
+/// Each once, as every tunnel bears the same one.
 std::vector<ip::Address> locals(const Observed& observed) {
     std::vector<ip::Address> addresses;
     for (const netlink::InterfaceAddress& address : observed.addresses)
-        addresses.push_back(address.local);
+        if (addresses.empty() || addresses.back() != address.local)
+            addresses.push_back(address.local);
+    std::ranges::sort(addresses);
+    addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
     return addresses;
 }
 
@@ -47,18 +51,29 @@ netlink::Link own_device(netlink::Socket& route, const Node& self, const Observe
                    "\" is not on this host; give the node one that is (ip address show)");
 }
 
-/// The largest packet that fits a tunnel to each of the peers, in their order.
-std::vector<std::uint32_t> find_mtus(const std::vector<const Node*>& peers,
-                                     const Settings& settings, const Underlay& underlay,
-                                     std::uint32_t own_mtu) {
-    std::vector<std::uint32_t> mtus;
-    for (const Node* peer : peers) {
-        const auto path = underlay.mtu.find(underlay_address(*peer));
-        const std::uint32_t outer = path == underlay.mtu.end() ? own_mtu : path->second;
-        const std::uint32_t inner = std::max(outer, smallest_mtu + ipip_overhead) - ipip_overhead;
-        mtus.push_back(settings.mtu != 0 ? settings.mtu : inner);
-    }
-    return mtus;
+using Peers = std::vector<const Node*>;
+
+Peers peers_of(const Node& self, const std::vector<Node>& nodes) {
+    Peers peers;
+    for (const Node& node : nodes)
+        if (&node != &self)
+            peers.push_back(&node);
+    return peers;
+}
+
+Underlay look_at_underlay(netlink::Socket& route, const Peers& peers, const Settings& settings) {
+    std::vector<ip::Address> remotes;
+    for (const Node* peer : peers)
+        remotes.push_back(underlay_address(*peer));
+    if (settings.masquerade)
+        remotes.push_back(ip::Address::parse(anywhere));
+    return mesh::look_at_underlay(route, remotes);
+}
+
+/// The largest packet that fits a tunnel, bytes, whose own may have `outer`.
+std::uint32_t inner_mtu(const Settings& settings, std::uint32_t outer) {
+    const std::uint32_t inner = std::max(outer, smallest_mtu + ipip_overhead) - ipip_overhead;
+    return settings.mtu != 0 ? settings.mtu : inner;
 }
 
 std::vector<Tunnel::Way> ways_to(const Node& peer) {
@@ -82,8 +97,8 @@ Tunnel pair_tunnel(const Node& self, const Node& peer, const Settings& settings,
             .ways = ways_to(peer)};
 }
 
-Tunnel shared_tunnel(const Node& self, const std::vector<const Node*>& peers,
-                     const Settings& settings, std::uint32_t mtu) {
+Tunnel shared_tunnel(const Node& self, const Peers& peers, const Settings& settings,
+                     std::uint32_t mtu) {
     Tunnel tunnel{.device = {.name = device_name(std::nullopt),
                              .alias = device_alias(settings.network, "*"),
                              .local = underlay_address(self),
@@ -108,18 +123,16 @@ int rp_filter_for(const Settings& settings) {
     return netlink::looks_for_way_back() ? loose : strict;
 }
 
-Wanted want(const std::vector<Node>& nodes, const Node& self, const Settings& settings,
+Wanted want(const Node& self, const Peers& peers, const Settings& settings,
             const Underlay& underlay, std::uint32_t own_mtu) {
     Wanted wanted{.network = settings.network,
                   .tunnels = {},
                   .endpoint = address_in(ip::Family::v4, self.tunnel_addresses),
                   .own_pod_cidrs = self.pod_cidrs,
                   .rp_filter = rp_filter_for(settings)};
-    std::vector<const Node*> peers;
-    for (const Node& node : nodes)
-        if (&node != &self)
-            peers.push_back(&node);
-    const std::vector<std::uint32_t> mtus = find_mtus(peers, settings, underlay, own_mtu);
+    std::vector<std::uint32_t> mtus;
+    for (std::size_t i = 0; i < peers.size(); ++i)
+        mtus.push_back(inner_mtu(settings, underlay.mtus[i].value_or(own_mtu)));
     if (settings.topology == Topology::shared && !peers.empty())
         wanted.tunnels.push_back(
             shared_tunnel(self, peers, settings, *std::ranges::min_element(mtus)));
@@ -217,17 +230,11 @@ Survey survey(netlink::Socket& route, const std::vector<Node>& nodes,
     result.self = find_self(nodes, node_name, locals(result.observed));
     const Node& self = nodes[result.self];
     const netlink::Link own = own_device(route, self, result.observed);
-
-    std::vector<ip::Address> remotes;
-    for (const Node& node : nodes)
-        if (&node != &self)
-            remotes.push_back(underlay_address(node));
-    if (settings.masquerade)
-        remotes.push_back(ip::Address::parse(anywhere));
-    Underlay underlay = look_at_underlay(route, remotes);
+    const Peers peers = peers_of(self, nodes);
+    Underlay underlay = look_at_underlay(route, peers, settings);
     underlay.devices.insert(own.name);
 
-    result.wanted = want(nodes, self, settings, underlay, own.mtu);
+    result.wanted = want(self, peers, settings, underlay, own.mtu);
     result.pod_mtu = least_mtu(result.wanted, settings, own.mtu);
     result.without_forwarding = without_forwarding(underlay.devices);
     if (settings.masquerade)

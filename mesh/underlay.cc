@@ -4,6 +4,7 @@
 #include "netlink/route.h"
 
 #include <algorithm>
+#include <map>
 #include <span>
 
 namespace mesh {
@@ -13,6 +14,8 @@ namespace {
 class Links {
   public:
     explicit Links(netlink::Socket& route) : route_(route) {}
+
+    const std::map<int, netlink::Link>& known() const { return links_; }
 
     /// Null for one that has gone since.
     const netlink::Link* find(int index) {
@@ -28,19 +31,18 @@ class Links {
     std::map<int, netlink::Link> links_;
 };
 
-/// What a route tells of the way to `remote`.
-void note_way(Underlay& underlay, Links& links, const ip::Address& remote,
-              const netlink::RouteEntry& entry) {
+/// The largest packet that a route carries, whichever of its ways it takes if it has many.
+std::optional<std::uint32_t> mtu_of(const netlink::RouteEntry& entry, Links& links) {
+    std::optional<std::uint32_t> least;
     for (const int index : entry.links) {
         const netlink::Link* link = links.find(index);
         if (link == nullptr)
             continue;
-        underlay.devices.insert(link->name);
         const std::uint32_t mtu =
             entry.route.mtu == 0 ? link->mtu : std::min(entry.route.mtu, link->mtu);
-        auto& least = underlay.mtu.emplace(remote, mtu).first->second;
-        least = std::min(least, mtu); // a multipath route may take any of its ways
+        least = std::min(least.value_or(mtu), mtu);
     }
+    return least;
 }
 
 } // namespace
@@ -57,10 +59,12 @@ Underlay look_at_underlay(netlink::Socket& route, const std::vector<ip::Address>
         for (const ip::Address& remote : some)
             requests.push_back(netlink::get_route(remote));
         const auto answers = route.exchange(requests);
-        for (std::size_t i = 0; i < some.size(); ++i)
-            if (!answers[i].error)
-                note_way(underlay, links, some[i], netlink::to_route(answers[i].reply));
+        for (const netlink::Socket::Answer& answer : answers)
+            underlay.mtus.push_back(answer.error ? std::nullopt
+                                                 : mtu_of(netlink::to_route(answer.reply), links));
     }
+    for (const auto& [index, link] : links.known())
+        underlay.devices.insert(link.name);
     return underlay;
 }
 

@@ -4,7 +4,7 @@
 #include "netlink/socket.h"
 
 #include <cstdint>
-#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,8 +13,8 @@ namespace mesh {
 
 /// The way to the peers, as this node's routes have it.
 struct Underlay {
-    /// The largest packet towards each remote address, bytes; a remote without a route is missing.
-    std::map<ip::Address, std::uint32_t> mtu;
+    /// The largest packet towards each remote, in their order, bytes; none where no route leads.
+    std::vector<std::optional<std::uint32_t>> mtus;
     /// The devices that packets to them leave by.
     std::set<std::string> devices;
 };
