@@ -198,18 +198,26 @@ std::optional<std::vector<ip::Cidr>> read_ways(const std::filesystem::path& stat
     if (!file || ::fstat(file.get(), &status) != 0)
         return std::nullopt;
     const std::size_t count = static_cast<std::size_t>(status.st_size) / way_length;
+    const std::size_t wanted = std::min(most, count);
+    const std::size_t first = count == 0 ? 0 : seed % count;
+    const std::size_t before_end = std::min(wanted, count - first);
+    std::string text(wanted * way_length, '\0');
+    const auto read = [&](std::size_t from, std::size_t lines, char* to) {
+        const std::size_t size = lines * way_length;
+        return size == 0 || ::pread(file.get(), to, size, static_cast<off_t>(from * way_length)) ==
+                                static_cast<ssize_t>(size);
+    };
+    if (!read(first, before_end, text.data()) ||
+        !read(0, wanted - before_end, text.data() + before_end * way_length))
+        return std::nullopt;
     std::vector<ip::Cidr> ways;
-    for (std::size_t i = 0; i < std::min(most, count); ++i) {
-        std::array<char, way_length> line{};
-        const auto place = static_cast<off_t>((seed + i) % count * way_length);
-        if (::pread(file.get(), line.data(), line.size(), place) != way_length)
-            return std::nullopt;
-        const std::string_view text(line.data(), line.size());
-        try {
-            ways.push_back(ip::Cidr::parse(text.substr(0, text.find(' '))));
-        } catch (const std::invalid_argument&) {
-            return std::nullopt;
+    try {
+        for (std::size_t at = 0; at < text.size(); at += way_length) {
+            const auto line = std::string_view(text).substr(at, way_length);
+            ways.push_back(ip::Cidr::parse(line.substr(0, line.find(' '))));
         }
+    } catch (const std::invalid_argument&) {
+        return std::nullopt;
     }
     return ways;
 }

@@ -18,7 +18,7 @@ namespace {
 
 // How many of the peers' pod CIDRs are looked at: by one who is in a hurry, and by one who asks.
 constexpr std::size_t quick_look = 8;
-constexpr std::size_t long_look = 32;
+constexpr std::size_t long_look = 24;
 
 enum class Mode { shared = LOCK_SH, exclusive = LOCK_EX };
 
