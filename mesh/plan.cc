@@ -71,8 +71,9 @@ struct RouteKeyHash {
     }
 };
 
-/// Hash tables, and marks in place of sets: in trees the names of a thousand peers were compared so
-/// often that it made a quarter of this program's part in finding that there is nothing to do.
+/// Hash tables, but for what is rare, and marks in place of sets: in trees the names of a thousand
+/// peers were compared so often that it made a quarter of this program's part in finding that there
+/// is nothing to do.
 class Planner {
   public:
     Planner(const Wanted& wanted, const Observed& observed)
@@ -254,7 +255,7 @@ class Planner {
         if (found == end)
             changes_.add_addresses.push_back({device, address});
         else
-            keeps_address_[place(observed_.addresses, found->second)] = true;
+            keeps_address_[number_in(observed_.addresses, found->second)] = true;
     }
 
     void want_route(const std::string& device, const netlink::Route& route,
@@ -264,7 +265,7 @@ class Planner {
             changes_.add_routes.push_back({device, route, netlink::IfExists::fail, remote});
             return;
         }
-        keeps_route_[place(observed_.routes, found->second)] = true;
+        keeps_route_[number_in(observed_.routes, found->second)] = true;
         if (*found->second != route)
             changes_.add_routes.push_back({device, route, netlink::IfExists::replace, remote});
     }
@@ -288,11 +289,11 @@ class Planner {
             if (!staying_.contains(link->index))
                 remove(*link);
         for (const netlink::Route& route : observed_.routes)
-            if (!keeps_route_[place(observed_.routes, &route)] &&
+            if (!keeps_route_[number_in(observed_.routes, &route)] &&
                 (route.unreachable || staying_.contains(route.link)))
                 changes_.delete_routes.push_back(route);
         for (const netlink::InterfaceAddress& address : observed_.addresses)
-            if (!keeps_address_[place(observed_.addresses, &address)] && is_ours(address))
+            if (!keeps_address_[number_in(observed_.addresses, &address)] && is_ours(address))
                 changes_.delete_addresses.push_back(address);
     }
 
@@ -304,7 +305,7 @@ class Planner {
     }
 
     template <typename T>
-    static std::size_t place(const std::vector<T>& all, const T* one) {
+    static std::size_t number_in(const std::vector<T>& all, const T* one) {
         return static_cast<std::size_t>(one - all.data());
     }
 

@@ -61,16 +61,16 @@ Peers peers_of(const Node& self, const std::vector<Node>& nodes) {
     return peers;
 }
 
-Underlay look_at_underlay(netlink::Socket& route, const Peers& peers, const Settings& settings) {
+Underlay underlay_towards(const Peers& peers, netlink::Socket& route, const Settings& settings) {
     std::vector<ip::Address> remotes;
     for (const Node* peer : peers)
         remotes.push_back(underlay_address(*peer));
     if (settings.masquerade)
         remotes.push_back(ip::Address::parse(anywhere));
-    return mesh::look_at_underlay(route, remotes);
+    return look_at_underlay(route, remotes);
 }
 
-/// The largest packet that fits a tunnel, bytes, whose own may have `outer`.
+/// The largest packet, bytes, for a tunnel whose outer packets may have `outer`.
 std::uint32_t inner_mtu(const Settings& settings, std::uint32_t outer) {
     const std::uint32_t inner = std::max(outer, smallest_mtu + ipip_overhead) - ipip_overhead;
     return settings.mtu != 0 ? settings.mtu : inner;
@@ -231,7 +231,7 @@ Survey survey(netlink::Socket& route, const std::vector<Node>& nodes,
     const Node& self = nodes[result.self];
     const netlink::Link own = own_device(route, self, result.observed);
     const Peers peers = peers_of(self, nodes);
-    Underlay underlay = look_at_underlay(route, peers, settings);
+    Underlay underlay = underlay_towards(peers, route, settings);
     underlay.devices.insert(own.name);
 
     result.wanted = want(self, peers, settings, underlay, own.mtu);

@@ -4,7 +4,6 @@
 #include "netlink/netns.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <fcntl.h>
@@ -202,13 +201,13 @@ std::optional<std::vector<ip::Cidr>> read_ways(const std::filesystem::path& stat
     const std::size_t first = count == 0 ? 0 : seed % count;
     const std::size_t before_end = std::min(wanted, count - first);
     std::string text(wanted * way_length, '\0');
-    const auto read = [&](std::size_t from, std::size_t lines, char* to) {
+    const auto read_lines = [&](std::size_t from, std::size_t lines, char* to) {
         const std::size_t size = lines * way_length;
         return size == 0 || ::pread(file.get(), to, size, static_cast<off_t>(from * way_length)) ==
                                 static_cast<ssize_t>(size);
     };
-    if (!read(first, before_end, text.data()) ||
-        !read(0, wanted - before_end, text.data() + before_end * way_length))
+    if (!read_lines(first, before_end, text.data()) ||
+        !read_lines(0, wanted - before_end, text.data() + before_end * way_length))
         return std::nullopt;
     std::vector<ip::Cidr> ways;
     try {

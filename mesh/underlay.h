@@ -13,7 +13,8 @@ namespace mesh {
 
 /// The way to the peers, as this node's routes have it.
 struct Underlay {
-    /// The largest packet towards each remote, in their order, bytes; none where no route leads.
+    /// The largest packet towards each remote, in their order, bytes; none where no route leads, or
+    /// its device has gone since.
     std::vector<std::optional<std::uint32_t>> mtus;
     /// The devices that packets to them leave by.
     std::set<std::string> devices;

@@ -201,6 +201,22 @@ Request without_ipv6_address(const std::string& name) {
     return {std::move(message), "turn off IPv6 address generation on " + name, true};
 }
 
+Request rename_link(int index, const std::string& name) {
+    ifinfomsg header{};
+    header.ifi_index = index;
+    Message message = make_message(RTM_SETLINK, 0, header);
+    built(nla_put_string(message.get(), IFLA_IFNAME, name.c_str()));
+    return {std::move(message), "name the link number " + std::to_string(index) + ' ' + name};
+}
+
+Request take_down(int index) {
+    ifinfomsg header{};
+    header.ifi_index = index;
+    header.ifi_change = IFF_UP;
+    return {make_message(RTM_SETLINK, 0, header),
+            "take down the link number " + std::to_string(index)};
+}
+
 Request get_link(const std::string& name) {
     return {without_counters(by_name(RTM_GETLINK, name)), "find the link " + name};
 }

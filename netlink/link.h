@@ -91,6 +91,11 @@ Request configure(const std::string& name, const LinkSettings& settings);
 /// IPv6 generates none anyway.
 Request without_ipv6_address(const std::string& name);
 
+/// A link that is up keeps its name before Linux 6.2 (EBUSY).
+Request rename_link(int index, const std::string& name);
+/// The link's routes go.
+Request take_down(int index);
+
 Request get_link(const std::string& name);
 Request get_link(int index);
 Request delete_link(const std::string& name);

@@ -39,8 +39,9 @@ std::vector<Request> bring_up(const std::string& name, const PodLink& link,
 }
 
 /// Once both ends are up. The kernel gives a link that route when it sees the carrier, which is
-/// later (linkwatch) and, from Linux 6.8 on, at the latest when somebody asks for the link. With
-/// 1,000 pods on the node an ADD is a sixth faster without these routes.
+/// later (linkwatch) and, from Linux 6.8 on, at the latest when somebody asks for the link; before
+/// 6.8 there is none yet to take. With 1,000 pods on the node an ADD is a seventh faster without
+/// these routes.
 void drop_multicast_route(std::vector<Request>& requests, const PodLink& link,
                           const PodEnds& ends) {
     requests.push_back(get_link(link.host_name));
@@ -141,7 +142,7 @@ PodEnds attach(Socket& host, Pod& pod, const PodLink& link) {
                              .forwarding = true,
                              .rp_filter = link.check_source ? 1 : 0,
                              .up = true});
-        if (!link.addresses.empty() && !has_ipv6(link))
+        if (!link.addresses.empty() && !has_ipv6(link)) // else assign() knows
             drop_multicast_route(requests, link, ends);
         add_host_routes(requests, link, ends);
         host.run(requests);
@@ -156,6 +157,8 @@ PodEnds attach(Socket& host, Pod& pod, const PodLink& link) {
 
 void assign(Socket& host, Pod& pod, const PodLink& link, const PodEnds& ends) {
     std::vector<Request> requests;
+    if (!has_ipv6(link))
+        drop_multicast_route(requests, link, ends);
     add_host_routes(requests, link, ends);
     host.run(requests);
     requests.clear();

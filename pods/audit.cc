@@ -2,7 +2,6 @@
 
 #include "netlink/route.h"
 #include "pods/host_links.h"
-#include "pods/names.h"
 
 namespace pods {
 
@@ -12,11 +11,10 @@ std::vector<ipam::Lease> abandoned(const ipam::Store& store, netlink::Socket& ho
     auto leases = store.leases(network);
     if (leases.empty())
         return {};
-    const auto links = host_links(host, network);
+    const HostLinks links(host, network);
     std::vector<ipam::Lease> found;
     for (ipam::Lease& lease : leases)
-        if (ipam::boot_time() - lease.since >= youth &&
-            !links.contains(host_link_name(lease.owner)) &&
+        if (ipam::boot_time() - lease.since >= youth && links.find(lease.owner) == nullptr &&
             !netlink::is_host_route(host, lease.address))
             found.push_back(std::move(lease));
     return found;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ipam/store.h"
 #include "netlink/link.h"
 #include "netlink/socket.h"
 
@@ -8,7 +9,19 @@
 
 namespace pods {
 
-/// The host ends of the network's pods, by name. Throws netlink::Error.
-std::map<std::string, netlink::Link> host_links(netlink::Socket& host, const std::string& network);
+/// The host ends of the network's pods, as they are now.
+class HostLinks {
+  public:
+    /// Throws netlink::Error.
+    HostLinks(netlink::Socket& host, const std::string& network);
+
+    /// By the name that it was made with or, where someone gave it another, by its hardware
+    /// address, which no one else has. Null where there is none; it lives as long as this.
+    const netlink::Link* find(const ipam::Owner& owner) const;
+
+  private:
+    std::map<std::string, netlink::Link> by_name_;
+    std::map<ip::Mac, netlink::Link> renamed_;
+};
 
 } // namespace pods

@@ -27,6 +27,7 @@ std::set<ip::Cidr> own_destinations(netlink::Socket& host) {
 struct Impaired {
     ip::Address address;
     ip::Address endpoint; ///< of this node, in the address's family
+    std::string name;     ///< the link's, as it was made
     netlink::Link link;
     bool routeless;
 };
@@ -41,19 +42,20 @@ std::vector<Impaired> find_impaired(const ipam::Store& store, netlink::Socket& h
     const auto leases = store.leases(which.network);
     if (leases.empty())
         return {};
-    const auto links = host_links(host, which.network);
+    const HostLinks links(host, which.network);
     const std::set<ip::Cidr> present = own_destinations(host);
     std::vector<Impaired> found;
     for (const auto& [address, owner, since] : leases) {
-        const auto link = links.find(host_link_name(owner));
+        const netlink::Link* link = links.find(owner);
         const auto endpoint =
             std::ranges::find(which.endpoints, address.family(), &ip::Address::family);
-        if (link == links.end() || endpoint == which.endpoints.end())
+        if (link == nullptr || endpoint == which.endpoints.end())
             continue;
         // A link that is down has lost its routes, whether or not the dump still had them.
-        const bool routeless = !link->second.up || !present.contains(ip::Cidr::host(address));
-        if (routeless || !is_as_made(link->second))
-            found.push_back({address, *endpoint, link->second, routeless});
+        const bool routeless = !link->up || !present.contains(ip::Cidr::host(address));
+        const std::string name = host_link_name(owner);
+        if (routeless || !is_as_made(*link) || link->name != name)
+            found.push_back({address, *endpoint, name, *link, routeless});
     }
     return found;
 }
@@ -67,6 +69,31 @@ bool succeeded(const netlink::Socket::Answer& answer) {
 
 std::string describe(const Impaired& pod) {
     return pod.link.name + ", of the pod " + pod.address.to_string();
+}
+
+/// Takes the link down for it, as kernels before 6.2 rename no other, and leaves that to be mended.
+void mend_name(netlink::Socket& host, Impaired& pod, Mending& result) {
+    if (pod.link.name == pod.name)
+        return;
+    const auto reply = host.find(netlink::get_link(pod.name));
+    const bool done = reply && netlink::to_link(reply).index == pod.link.index; // for its twin
+    if (reply && !done) {
+        result.in_the_way.push_back("a device of the name " + pod.name +
+                                    " stands in the place of the link " + describe(pod) +
+                                    "; rename it (ip link set " + pod.name + " name NAME)");
+        return;
+    }
+    if (!done) {
+        std::vector<netlink::Request> requests;
+        requests.push_back(netlink::take_down(pod.link.index));
+        requests.push_back(netlink::rename_link(pod.link.index, pod.name));
+        if (!succeeded(host.exchange(requests).back()))
+            return;
+        result.done.push_back("gave its name " + pod.name + " back to the link " + describe(pod));
+    }
+    pod.link.name = pod.name;
+    pod.link.up = false;
+    pod.routeless = true;
 }
 
 void mend_link(netlink::Socket& host, const Impaired& pod, Mending& result) {
@@ -109,7 +136,8 @@ bool need_mending(const ipam::Store& store, netlink::Socket& host, const Mended&
 
 Mending mend(const ipam::Store& store, netlink::Socket& host, const Mended& which) {
     Mending result;
-    for (const Impaired& pod : find_impaired(store, host, which)) {
+    for (Impaired& pod : find_impaired(store, host, which)) {
+        mend_name(host, pod, result);
         mend_link(host, pod, result);
         mend_route(host, pod, result);
     }

@@ -15,9 +15,9 @@ struct Mended {
     std::vector<ip::Address> endpoints; ///< this node's, from which the host speaks to its pods
 };
 
-/// Whether a pod with a lease is cut off on the host's side: its link there is down or does not
-/// forward, or no route of ours leads to it. An ADD may be about to make it so. Throws
-/// ipam::StoreError, netlink::Error.
+/// Whether a pod with a lease is cut off on the host's side: its link there is down, does not
+/// forward or has another name, or no route of ours leads to it. An ADD may be about to make it so.
+/// Throws ipam::StoreError, netlink::Error.
 bool need_mending(const ipam::Store& store, netlink::Socket& host, const Mended& which);
 
 struct Mending {

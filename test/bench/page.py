@@ -167,8 +167,7 @@ def parts(found, goals, words):
     yield ("What `test/bench.sh` found, which writes this page. What a ratio compares ran in turns; times are those of the "
            "whole process, medians. Ratios carry over to other machines, milliseconds do not. Whatever has tunnels (growth by "
            "nodes, the mesh, the agent, the data plane) ran in an emulated machine that takes 8 ns for each instruction, of "
-           "whatever kind: what runs in the kernel comes out the same each time, without caches and other guests of the "
-           "processor; the start of a program also waits for the other machine's files.")
+           "whatever kind: that comes out the same each time, without caches and other guests of the processor.")
     words = [*words, ("kernel of the tunnels", found["kernel of the tunnels"])]
     yield "\n".join(f"- {key}: {text}" for key, text in words)
     yield "## Targets"

@@ -1,3 +1,4 @@
+#include "mesh/plan.h"
 #include "test/kernel/mesh_scene.h"
 
 #include <gmock/gmock.h>
@@ -71,6 +72,35 @@ TEST_F(MtuTest, IsThatOfTheOwnDeviceForAPeerWithoutARoute) {
     list[1].addresses = {Address::parse("192.0.2.1")};
     EXPECT_EQ(reconcile(list).pod_mtu, 1480U);
     EXPECT_EQ(shown_mesh(host_), expected_mesh(list));
+}
+
+TEST_F(MtuTest, IsEachPeersOwnHoweverManyThereAreAndWhicheverHasNoRoute) {
+    constexpr int count = 200; // more than are asked for at once
+    const auto place = [](int number) { return "172.17.0." + std::to_string(number); };
+    auto list = nodes(1);
+    for (int number = 1; number <= count; ++number) {
+        const std::string pods = "10.20." + std::to_string(number);
+        list.push_back({.name = "far" + std::to_string(number),
+                        .addresses = {Address::parse(place(number))},
+                        .pod_cidrs = {ip::Cidr::parse(pods + ".0/24")},
+                        .tunnel_addresses = {Address::parse(pods + ".1")}});
+    }
+    std::string routes = "route add 172.17.0.0/24 via 172.16.5.1\n"
+                         "route add unreachable " +
+                         place(20) + '\n';
+    for (const auto& [number, mtu] : {std::pair(10, 1400), {19, 1300}, {count, 1200}})
+        routes +=
+            "route add " + place(number) + " via 172.16.5.1 mtu " + std::to_string(mtu) + '\n';
+    host_.ip(routes);
+    EXPECT_EQ(reconcile(list).pod_mtu, 1180U);
+    const Json mesh = shown_mesh(host_).at("tunnels");
+    for (int number = 1; number <= count; ++number)
+        EXPECT_EQ(mesh.at(device_name(Address::parse(place(number)))).at("mtu"),
+                  number == 10      ? 1380
+                  : number == 19    ? 1280
+                  : number == count ? 1180
+                                    : 1480)
+            << number;
 }
 
 TEST_F(MtuTest, FollowsTheUnderlay) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
@@ -247,6 +248,17 @@ Visit::~Visit() {
     if (::setns(home_, CLONE_NEWNET) != 0)
         std::abort();
     ::close(home_);
+}
+
+bool comes_true(const std::function<bool()>& holds) {
+    constexpr std::chrono::seconds patience{60}; // for what must come
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (!holds()) {
+        if (std::chrono::steady_clock::now() > end)
+            return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return true;
 }
 
 std::vector<int> in_processes(int count, const std::function<int(int)>& act) {

@@ -92,6 +92,9 @@ class Visit {
     int home_;
 };
 
+/// Whether `holds` comes to be true while one waits for it; nothing is asserted about how long.
+bool comes_true(const std::function<bool()>& holds);
+
 /// Runs `act(0)` ... `act(count - 1)` at once, each in a process of its own; returns their results,
 /// 0 to 99. One that throws says so on standard error, and its result is 100.
 std::vector<int> in_processes(int count, const std::function<int(int)>& act);

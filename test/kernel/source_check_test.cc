@@ -5,10 +5,8 @@
 #include "test/kernel/udp.h"
 
 #include <array>
-#include <chrono>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
-#include <thread>
 #include <tuple>
 
 namespace netlink {
@@ -125,12 +123,8 @@ TEST_F(SourceCheckTest, APodThatClaimsAnothersAddressIsNotSentItsPackets) {
             "address add fd00:10::12/128 dev eth0 nodad\n"
             "link set eth0 up\n");
     const auto is_believed = [&](const std::string& address) {
-        for (int tries = 0; tries < 200; ++tries) {
-            if (!node_.run("ip neigh show " + address + " dev " + link).out.empty())
-                return true;
-            std::this_thread::sleep_for(std::chrono::milliseconds(50));
-        }
-        return false;
+        return scene::comes_true(
+            [&] { return !node_.run("ip neigh show " + address + " dev " + link).out.empty(); });
     };
     ASSERT_TRUE(is_believed("10.10.100.12"));
     ASSERT_TRUE(!can_believe_v6 || is_believed("fd00:10::12"));

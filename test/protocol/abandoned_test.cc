@@ -92,6 +92,15 @@ TEST_F(AbandonedLeases, AreSparedWhileTheLinkIsThere) {
     EXPECT_EQ(refusal_of(add(120)).code, 101);
 }
 
+TEST_F(AbandonedLeases, AreSparedWhileTheLinkBearsAnotherName) {
+    const auto link = results[1].at("interfaces").at(0).at("name").get<std::string>();
+    host.net().ip("link set " + link +
+                  " down\n" // its route goes
+                  "link set " +
+                  link + " name other0\n");
+    EXPECT_EQ(refusal_of(add(120)).code, 101);
+}
+
 TEST_F(AbandonedLeases, AreSparedWhileSomeoneRoutesToTheAddress) {
     lose_link(1);
     host.net().ip("route add " + address_of(results[1]) + "/32 dev eth0\n");

@@ -97,6 +97,22 @@ TEST_F(PodsWiring, ComesUpAgainWithItsRouteAfterSomebodyTookTheLinkDown) {
     EXPECT_EQ(agent->metric("ipip_repairs_total{kind=\"link\"}"), 1);
 }
 
+TEST_F(PodsWiring, HasItsNameAgainAfterSomebodyRenamedTheLink) {
+    const std::string before = route();
+    host.net().ip("link set " + link +
+                  " down\n"
+                  "link set " +
+                  link +
+                  " name other0\n"
+                  "link set other0 up\n");
+    EXPECT_TRUE(comes_true([&] { return route() == before; })) << agent->log();
+    EXPECT_TRUE(agent->says("repaired: gave its name " + link + " back to the link other0"))
+        << agent->log();
+    EXPECT_TRUE(reaches(host.net(), "10.10.100.1"));
+    host.del(pod, agent->config());
+    EXPECT_EQ(host.net().run("ip -o link show type veth group 94").out, "");
+}
+
 TEST_F(PodsWiring, IsInItsGroupAgainByWhichTheSourceCheckKnowsIt) {
     host.net().ip("link set " + link + " group 0\n");
     EXPECT_TRUE(agent->says("repaired: put back into its group the link " + link)) << agent->log();

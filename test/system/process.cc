@@ -2,20 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <csignal>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
-#include <thread>
 #include <unistd.h>
 
 namespace scene {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-constexpr std::chrono::seconds patience{60}; // for what must come
 
 int to_status(int wait_status) {
     return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
@@ -28,16 +23,6 @@ bool is_crash(int status) {
 }
 
 } // namespace
-
-bool comes_true(const std::function<bool()>& holds) {
-    const auto end = Clock::now() + patience;
-    while (!holds()) {
-        if (Clock::now() > end)
-            return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    return true;
-}
 
 Process::Process(const Host& host, const Words& words, const std::filesystem::path& output,
                  const std::function<void()>& prepare) {

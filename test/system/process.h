@@ -9,9 +9,6 @@
 
 namespace scene {
 
-/// Whether `holds` comes to be true while one waits for it; nothing is asserted about how long.
-bool comes_true(const std::function<bool()>& holds);
-
 /// A program that runs on a host, in its namespace and with its own /run, from its start to its
 /// end. Its output is added to a file.
 class Process {

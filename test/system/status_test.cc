@@ -65,9 +65,9 @@ TEST_F(StatusOfTunnels, NamesTheDeviceThatIsInTheWay) {
     EXPECT_THAT(refused.message, HasSubstr("ip link delete mine"));
 }
 
-TEST_F(StatusOfTunnels, AsksForOneRouteAPeerAndNothingForAPod) {
+TEST_F(StatusOfTunnels, AsksForOneRouteAPeerButOfManyForSomeAndNothingForAPod) {
     std::vector<std::size_t> messages;
-    for (const auto& [strangers, wanted] : {std::pair{0, 1U}, {0, 10U}, {20, 10U}}) {
+    for (const auto& [strangers, wanted] : {std::pair{0, 1U}, {0, 10U}, {20, 10U}, {40, 1U}}) {
         Call asked = call();
         asked.config = Cluster::config(cluster.nodes(strangers));
         std::vector<std::unique_ptr<Pod>> pods;
@@ -84,6 +84,7 @@ TEST_F(StatusOfTunnels, AsksForOneRouteAPeerAndNothingForAPod) {
     }
     EXPECT_EQ(messages[1], messages[0]);
     EXPECT_EQ(messages[2], messages[0] + 20);
+    EXPECT_EQ(messages[3], messages[0] + 23) << "24 in all";
 }
 
 TEST_F(StatusOfTunnels, OfAKernelWithoutThemSaysHowToGetThem) {

@@ -54,6 +54,28 @@ TEST_F(StampTest, IsReadAsItWasWritten) {
     EXPECT_TRUE(stamp->doubted);
 }
 
+TEST_F(StampTest, HasSomeOfTheWaysFromTheOneThatTheSeedNamesOn) {
+    const auto ways = [](std::initializer_list<int> numbers) {
+        std::vector<ip::Cidr> list;
+        for (const int number : numbers)
+            list.push_back(ip::Cidr::parse("10.0." + std::to_string(number) + ".0/24"));
+        return list;
+    };
+    EXPECT_EQ(read_ways(folder_, 0, 8), std::nullopt);
+    write_ways(folder_, {});
+    EXPECT_EQ(read_ways(folder_, 7, 8), ways({}));
+    write_ways(folder_, ways({0, 1, 2, 3, 4}));
+    EXPECT_EQ(read_ways(folder_, 3, 4), ways({3, 4, 0, 1}));
+    EXPECT_EQ(read_ways(folder_, 1, 4), ways({1, 2, 3, 4}));
+    EXPECT_EQ(read_ways(folder_, 4, 9), ways({4, 0, 1, 2, 3}));
+    EXPECT_EQ(read_ways(folder_, ~std::uint64_t{0}, 1), ways({0})); // 5 divides it
+    std::fstream file(folder_ / ways_name);
+    file.seekp(0).put('x');
+    file.close();
+    EXPECT_EQ(read_ways(folder_, 4, 2), std::nullopt);
+    EXPECT_EQ(read_ways(folder_, 1, 4), ways({1, 2, 3, 4}));
+}
+
 TEST_F(StampTest, OfAReconciliationThatWasNotFinishedHasNoFingerprintAndNoNode) {
     write_stamp(folder_, {.network = "podnet",
                           .fingerprint = {},
