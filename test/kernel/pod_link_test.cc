@@ -19,12 +19,10 @@ using ip::Address;
 using scene::Json;
 using scene::Namespace;
 using scene::Udp;
-using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::IsSupersetOf;
-using testing::Not;
 
 /// A host whose endpoint is 10.10.100.10, beside a lower address of its own, and a pod.
 class PodLinkTest : public testing::Test {
