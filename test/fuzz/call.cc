@@ -5,10 +5,9 @@
 #include "plugin/config.h"
 #include "plugin/error.h"
 #include "pods/names.h"
-#include "test/fuzz/expect.h"
+#include "test/fuzz/variables.h"
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -18,16 +17,6 @@
 // then the input. What comes out is a result of the version asked for, or an error document.
 
 namespace {
-
-constexpr std::array names{"CNI_COMMAND", "CNI_CONTAINERID", "CNI_IFNAME",
-                           "CNI_NETNS",   "CNI_ARGS",        "CNI_PATH"};
-std::array<std::string, names.size()> values;
-
-const char* get(const char* name) {
-    const auto found = std::ranges::find(names, std::string_view(name));
-    const std::string& value = values.at(static_cast<std::size_t>(found - names.begin()));
-    return value == "unset" ? nullptr : value.c_str();
-}
 
 /// What an ADD would say of the pod's link.
 cni::Result result_of(const cni::Call& call, const plugin::Config& config) {
@@ -155,10 +144,7 @@ void expect_document(int status, const std::string& output) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     std::string_view rest(reinterpret_cast<const char*>(data), size);
-    for (std::string& value : values) {
-        value = rest.substr(0, rest.find('\0'));
-        rest.remove_prefix(std::min(rest.size(), value.size() + 1));
-    }
+    take_variables(rest);
     const std::string text = without_paths(rest);
     static const netlink::Fd input(::memfd_create("input", MFD_CLOEXEC));
     static const netlink::Fd output(::memfd_create("output", MFD_CLOEXEC));
@@ -168,7 +154,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     expect(::pwrite(input.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()),
            "the input is written");
     Reader plugin;
-    const int status = cni::run(plugin, get, input.get(), output.get());
+    const int status = cni::run(plugin, get_variable, input.get(), output.get());
     std::string said(static_cast<std::size_t>(::lseek(output.get(), 0, SEEK_END)), '\0');
     expect(::pread(output.get(), said.data(), said.size(), 0) == static_cast<ssize_t>(said.size()),
            "the output is read");

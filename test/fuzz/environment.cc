@@ -1,9 +1,8 @@
 #include "cni/environment.h"
 #include "pods/names.h"
-#include "test/fuzz/expect.h"
+#include "test/fuzz/variables.h"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -11,17 +10,6 @@
 // kind of error that is meant for it.
 
 namespace {
-
-constexpr std::array names{"CNI_COMMAND", "CNI_CONTAINERID", "CNI_IFNAME",
-                           "CNI_NETNS",   "CNI_ARGS",        "CNI_PATH"};
-std::array<std::string, names.size()> values;
-
-const char* get(const char* name) {
-    const auto found = std::ranges::find(names, std::string_view(name));
-    expect(found != names.end(), "the variable is one of CNI's");
-    const std::string& value = values[static_cast<std::size_t>(found - names.begin())];
-    return value == "unset" ? nullptr : value.c_str();
-}
 
 bool is_printable(const std::string& text) {
     return std::ranges::all_of(text, [](char c) { return c >= ' ' && c < 127; });
@@ -31,12 +19,9 @@ bool is_printable(const std::string& text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     std::string_view rest(reinterpret_cast<const char*>(data), size);
-    for (std::string& value : values) {
-        value = rest.substr(0, rest.find('\0'));
-        rest.remove_prefix(std::min(rest.size(), value.size() + 1));
-    }
+    take_variables(rest);
     try {
-        const cni::Environment environment = cni::read_environment(get);
+        const cni::Environment environment = cni::read_environment(get_variable);
         using cni::Verb;
         if (environment.verb == Verb::version || environment.verb == Verb::gc ||
             environment.verb == Verb::status)
