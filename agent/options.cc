@@ -95,16 +95,18 @@ void declare(CLI::App& app, Options& options, Flags& flags) {
         "false");
     add("--listen", options.listen, "address and port of /healthz, /readyz and /metrics");
     add("--config", flags.config, "a file with a network configuration, as the plugin has it");
-    add("--name", flags.name, "the network's name");
+    add("--name", flags.name,
+        "the network's name; this and all below as in the network's "
+        "configuration, which they overrule");
     add("--state-dir", flags.state_dir, "where leases and nodes.json are kept");
-    add("--topology", flags.topology, "as in the network configuration, like those below");
-    add("--direct", flags.direct, "");
-    add("--encapsulation", flags.encapsulation, "");
-    add("--fou-port", flags.fou_port, "");
-    add("--mtu", flags.mtu, "");
-    add("--ttl", flags.ttl, "");
-    add("--ip-masq", flags.masquerade, "true or false");
-    add("--source-check", flags.source_check, "true or false");
+    add("--topology", flags.topology, "pairs or shared: a tunnel for each peer or one for all");
+    add("--direct", flags.direct, "never, for now");
+    add("--encapsulation", flags.encapsulation, "ipip, for now");
+    add("--fou-port", flags.fou_port, "of no effect, for now");
+    add("--mtu", flags.mtu, "of tunnels and pods, bytes; 0: found out for each tunnel");
+    add("--ttl", flags.ttl, "of the outer header");
+    add("--ip-masq", flags.masquerade, "masquerade what pods send to outside: true or false");
+    add("--source-check", flags.source_check, "drop what has a false source: true or false");
     add("--log-level", flags.log_level, "trace, debug, info, warning, error or off");
 }
 
