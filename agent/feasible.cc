@@ -49,21 +49,19 @@ std::vector<mesh::Node> Feasible::left_out() const {
 
 std::vector<std::string> Feasible::leave_out(const mesh::Conflict& conflict,
                                              Clock::time_point now) {
-    if (conflict.obstacles().empty() || conflict.obstacles().size() + 1 >= nodes_.size())
-        return {};
+    std::vector<mesh::Node> nodes = nodes_;
+    std::vector<LeftOut> left_out = left_out_;
     std::vector<std::string> lines;
     for (const mesh::Conflict::InTheWay& obstacle : conflict.obstacles()) {
-        const auto place = std::ranges::find(nodes_, obstacle.remote, [](const mesh::Node& node) {
+        const auto place = std::ranges::find(nodes, obstacle.remote, [](const mesh::Node& node) {
             return *mesh::address_in(ip::Family::v4, node.addresses);
         });
-        if (place == nodes_.end())
+        if (place == nodes.end())
             continue; // the second obstacle of a node that is not had any more
-        if (left_out_.empty())
-            since_ = now;
-        auto entry = std::ranges::find(left_out_, place->name,
+        auto entry = std::ranges::find(left_out, place->name,
                                        [](const LeftOut& known) { return known.wanted.name; });
-        if (entry == left_out_.end())
-            entry = left_out_.insert(entry, {.wanted = *place, .had = {}});
+        if (entry == left_out.end())
+            entry = left_out.insert(entry, {.wanted = *place, .had = {}});
         entry->had = obstacle.pod_cidr ? without(*place, *obstacle.pod_cidr) : std::nullopt;
         lines.push_back(
             "node " + place->name +
@@ -72,8 +70,14 @@ std::vector<std::string> Feasible::leave_out(const mesh::Conflict& conflict,
         if (entry->had)
             *place = *entry->had;
         else
-            nodes_.erase(place);
+            nodes.erase(place);
     }
+    if (lines.empty() || nodes.size() < 2) // no peer would be left
+        return {};
+    if (left_out_.empty())
+        since_ = now;
+    nodes_ = std::move(nodes);
+    left_out_ = std::move(left_out);
     return lines;
 }
 

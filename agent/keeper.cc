@@ -1,6 +1,5 @@
 #include "agent/keeper.h"
 
-#include "agent/atomic_file.h"
 #include "agent/log.h"
 #include "ipam/range.h"
 #include "mesh/settings.h"
@@ -34,25 +33,6 @@ std::string kind_of(const std::string& line) {
     return "other";
 }
 
-/// One node a line, and one at a time: a document of thousands takes ten times as much memory.
-std::string list_of(const std::vector<mesh::Node>& nodes) {
-    std::string text = "[";
-    for (const mesh::Node& node : nodes)
-        text += (&node == nodes.data() ? "\n" : ",\n") + mesh::to_json(node).dump();
-    return text + ']';
-}
-
-/// What the plugin reads, and beside it what only the agent does after a restart.
-std::string nodes_document(const std::vector<mesh::Node>& nodes,
-                           const std::vector<mesh::Node>& left_out, const std::string& self) {
-    std::string text = "{";
-    if (!self.empty())
-        text += "\"self\":" + json::Value(self).dump() + ',';
-    if (!left_out.empty())
-        text += "\"leftOut\":" + list_of(left_out) + ',';
-    return text + "\"nodes\":" + list_of(nodes) + "}\n";
-}
-
 /// How many pods the node has IPv4 addresses for.
 std::uint64_t pod_addresses(const mesh::Node& node) {
     std::uint64_t count = 0;
@@ -80,6 +60,7 @@ std::string place_of(netlink::Socket& route, const ip::Address& address) {
 
 Keeper::Keeper(const Options& options, Health& health)
     : options_(options), health_(health), state_dir_(options.state_dir()),
+      nodes_file_(state_dir_ / cni::nodes_file_name),
       settings_(mesh::read_settings(json::Field(options.network),
                                     json::Field(options.network).find("name")->string())),
       installation_(options), due_(Clock::time_point::max()) {
@@ -87,22 +68,16 @@ Keeper::Keeper(const Options& options, Health& health)
 }
 
 void Keeper::resume() {
-    const auto path = state_dir_ / cni::nodes_file_name;
+    const std::filesystem::path& path = nodes_file_.path();
     try {
-        const auto text = read_file(path);
-        if (!text)
+        auto left = nodes_file_.read();
+        if (!left || left->self != options_.node_name) // it is of another time
             return;
-        const json::Value document = json::parse(*text);
-        const json::Field root(document);
-        const auto self = root.find("self");
-        if ((self ? self->string() : "") != options_.node_name)
-            return; // it is of another time
-        auto nodes = mesh::read_nodes(root.require("nodes", "ipipd writes it"));
-        if (const auto left_out = root.find("leftOut"))
-            for (mesh::Node& node : mesh::read_nodes(*left_out)) {
-                std::erase_if(nodes, [&](const auto& had) { return had.name == node.name; });
-                nodes.push_back(std::move(node)); // it may be possible now
-            }
+        auto& nodes = left->nodes;
+        for (mesh::Node& node : left->left_out) {
+            std::erase_if(nodes, [&](const auto& had) { return had.name == node.name; });
+            nodes.push_back(std::move(node)); // it may be possible now
+        }
         std::ranges::sort(nodes, {}, &mesh::Node::name);
         log_info("goes on with the " + std::to_string(nodes.size()) + " nodes of " + path.string() +
                  " until the cluster's are known");
@@ -179,7 +154,7 @@ void Keeper::note_problems(const Roster& roster, const mesh::Admission::Verdict&
 }
 
 void Keeper::kernel_changed(const std::set<int>& processes) {
-    opponents_.suspect(processes);
+    opponents_.suspect(processes, Clock::now());
     if (backoff_ == milliseconds(0)) // else it is waited for already, with good reason
         look_by(gathering);
 }
@@ -202,17 +177,8 @@ void Keeper::look() {
         return; // what stands from before stays
     try {
         keep();
-        health_.change([&](Condition& condition) {
-            condition.stands = true;
-            condition.trouble.clear();
-        });
-        try {
-            audit();
-        } catch (const ipam::DamagedStore& damage) {
-            log_warning(plugin::recover_leases(state_dir_, damage));
-            audit();
-        }
-        install();
+        health_.change([](Condition& condition) { condition.stands = true; });
+        do_chores();
     } catch (const std::exception& error) {
         backoff_ = std::clamp(backoff_before * 2, first_backoff, longest_backoff);
         due_ = start + backoff_;
@@ -224,6 +190,26 @@ void Keeper::look() {
         condition.peers = feasible_.wanted() - 1;
         condition.seconds += std::chrono::duration<double>(Clock::now() - start).count();
     });
+}
+
+/// What is to be done while the mesh stands. Where that fails it is tried again, later and later,
+/// but the tunnels are mended as fast as ever.
+void Keeper::do_chores() {
+    try {
+        try {
+            audit();
+        } catch (const ipam::DamagedStore& damage) {
+            log_warning(plugin::recover_leases(state_dir_, damage));
+            audit();
+        }
+        install();
+        chores_backoff_ = milliseconds(0);
+        health_.change([](Condition& condition) { condition.trouble.clear(); });
+    } catch (const std::exception& error) {
+        chores_backoff_ = std::clamp(chores_backoff_ * 2, first_backoff, longest_backoff);
+        look_by(chores_backoff_);
+        fail(error.what());
+    }
 }
 
 void Keeper::fail(const std::string& why) {
@@ -239,6 +225,8 @@ void Keeper::fail(const std::string& why) {
 void Keeper::keep() {
     if (changed_)
         return make();
+    if (!nodes_file_.is_as_written())
+        return restore_nodes_file();
     std::vector<std::string> wrongs;
     try {
         wrongs = mesh::inspect(route_, feasible_.nodes(), self_name(), settings_).wrongs;
@@ -262,7 +250,10 @@ mesh::Reconciled Keeper::enforce() {
                 {.cluster = mesh::Cluster({.nodes = feasible_.nodes(), .self = self_name()}),
                  .settings = settings_,
                  .state_dir = state_dir_},
-                [this] { return publish(); });
+                [this] {
+                    return nodes_file_.write(feasible_.nodes(), feasible_.left_out(),
+                                             options_.node_name);
+                });
         } catch (const std::exception& error) {
             const auto* conflict = dynamic_cast<const mesh::Conflict*>(&error);
             if (conflict != nullptr && leave_out(*conflict))
@@ -282,14 +273,6 @@ bool Keeper::leave_out(const mesh::Conflict& conflict) {
     return !lines.empty();
 }
 
-/// Returns the version of what the plugin finds.
-std::string Keeper::publish() const {
-    const auto path = state_dir_ / cni::nodes_file_name;
-    put_file(path, nodes_document(feasible_.nodes(), feasible_.left_out(), options_.node_name),
-             0644);
-    return mesh::file_version(path);
-}
-
 void Keeper::make() {
     const mesh::Reconciled made = enforce();
     for (const std::string& line : made.changes)
@@ -301,6 +284,15 @@ void Keeper::make() {
                      (self_ ? self_->address_from : "the nodes file"));
     own_ = own;
     changed_ = false;
+}
+
+/// Without it, or with another's, every ADD fails, however well the mesh stands.
+void Keeper::restore_nodes_file() {
+    make();
+    const std::string line =
+        "wrote " + nodes_file_.path().string() + " anew, which someone had changed";
+    health_.change([&](Condition& condition) { ++condition.repairs[kind_of(line)]; });
+    log_warning("repaired: " + line);
 }
 
 void Keeper::repair(const std::vector<std::string>& wrongs) {
@@ -368,8 +360,7 @@ std::vector<ipam::Lease> Keeper::free_abandoned(ipam::Store& store) {
         return {};
     const auto no_adds = mesh::shut(state_dir_);
     auto abandoned = pods::abandoned(store, route_, settings_.network);
-    for (const ipam::Lease& lease : abandoned)
-        store.release(lease.owner);
+    std::erase_if(abandoned, [&](const ipam::Lease& lease) { return !store.release(lease); });
     return abandoned;
 }
 

@@ -3,6 +3,7 @@
 #include "agent/feasible.h"
 #include "agent/health.h"
 #include "agent/install.h"
+#include "agent/nodes_file.h"
 #include "agent/opponents.h"
 #include "agent/options.h"
 #include "agent/roster.h"
@@ -49,9 +50,10 @@ class Keeper {
     void note_change();
     std::optional<std::string> self_name() const;
     void keep();
+    void do_chores();
+    void restore_nodes_file();
     mesh::Reconciled enforce();
     bool leave_out(const mesh::Conflict& conflict);
-    std::string publish() const;
     void make();
     void repair(const std::vector<std::string>& wrongs);
     void break_off_fight(const std::vector<std::string>& repairs);
@@ -64,6 +66,7 @@ class Keeper {
     const Options& options_;
     Health& health_;
     std::filesystem::path state_dir_;
+    NodesFile nodes_file_;
     mesh::Settings settings_;
     Installation installation_;
     mesh::Admission admission_;
@@ -77,6 +80,7 @@ class Keeper {
     bool changed_ = false; ///< the nodes, since the mesh was made
     Opponents opponents_;
     std::chrono::milliseconds backoff_{0};
+    std::chrono::milliseconds chores_backoff_{0};
     Clock::time_point due_;
 };
 

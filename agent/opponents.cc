@@ -23,10 +23,16 @@ std::string describe(int process) {
 
 } // namespace
 
-void Opponents::suspect(const std::set<int>& processes) {
-    for (const int process : processes)
-        if (suspects_.size() < most_suspects)
-            suspects_.insert(describe(process));
+void Opponents::suspect(const std::set<int>& processes, Clock::time_point now) {
+    for (const int process : processes) {
+        const std::string description = describe(process);
+        std::erase_if(suspects_, [&](const Suspect& suspect) {
+            return suspect.description == description || now - suspect.seen > window;
+        });
+        if (suspects_.size() == most_suspects)
+            suspects_.erase(suspects_.begin());
+        suspects_.push_back({description, now});
+    }
 }
 
 std::optional<std::string> Opponents::note_repair(const std::vector<std::string>& things,
@@ -44,8 +50,9 @@ std::optional<std::string> Opponents::note_repair(const std::vector<std::string>
     if (!fight)
         return std::nullopt;
     std::string names;
-    for (const std::string& suspect : suspects_)
-        names += (names.empty() ? "" : ", ") + suspect;
+    for (const Suspect& suspect : suspects_)
+        if (now - suspect.seen <= window)
+            names += (names.empty() ? "" : ", ") + suspect.description;
     suspects_.clear();
     return names.empty() ? "something unknown; find it with ip monitor" : names;
 }

@@ -16,8 +16,8 @@ class Opponents {
   public:
     using Clock = std::chrono::steady_clock;
 
-    /// These processes changed something.
-    void suspect(const std::set<int>& processes);
+    /// These processes changed something at that time.
+    void suspect(const std::set<int>& processes, Clock::time_point now);
 
     /// These things, each by its description, had to be repaired at that time. Returns who it is
     /// that we fight with over one of them, in words, where it has become a fight.
@@ -26,7 +26,11 @@ class Opponents {
 
   private:
     std::map<std::string, std::deque<Clock::time_point>> repairs_;
-    std::set<std::string> suspects_;
+    struct Suspect {
+        std::string description;
+        Clock::time_point seen;
+    };
+    std::vector<Suspect> suspects_; ///< the latest last
 };
 
 } // namespace agent

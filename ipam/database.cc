@@ -150,15 +150,18 @@ int Database::guard(Call call) const {
     if (faulted_)
         return MDB_CORRUPTED;
     sigjmp_buf here;
+    const struct WayOut { // none any more, however this ends
+        WayOut() = default;
+        WayOut(const WayOut&) = delete;
+        WayOut& operator=(const WayOut&) = delete;
+        ~WayOut() { way_out = nullptr; }
+    } closed_behind_us;
     if (sigsetjmp(here, 0) != 0) {
-        way_out = nullptr;
         faulted_ = true;
         return MDB_CORRUPTED;
     }
     way_out = &here;
-    const int code = call();
-    way_out = nullptr;
-    return code;
+    return call();
 }
 
 void Database::fail(const std::string& tried, int code) const {

@@ -63,7 +63,7 @@ class LeaseTable {
     /// Follows take(): writes down all that the owner now holds.
     void set_held(const Owner& owner, const std::vector<ip::Address>& held);
 
-    /// Takes all from `owner`, to rest.
+    /// Takes these from `owner`, to rest, as all that it holds: what it keeps, set_held() says.
     void release(const Owner& owner, const std::vector<ip::Address>& held, BootTime now);
 
     /// Forgets a few of the addresses that have rested: more than one call lets rest. A few of

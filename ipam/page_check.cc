@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <unistd.h>
 #include <vector>
 
 // The layout is that of LMDB 0.9 on a machine of 64 bits, from its mdb.c: MDB_page, MDB_node,
@@ -18,7 +19,10 @@ namespace {
 
 using PageNumber = std::uint64_t;
 
-constexpr std::size_t page_size = 4096; // LMDB takes the machine's
+constexpr std::size_t largest_page = 0x8000; // LMDB's MAX_PAGESIZE
+/// LMDB takes the machine's: up to 64 KiB on arm64.
+const std::size_t page_size =
+    std::min(static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)), largest_page);
 constexpr std::size_t page_header = 16;
 constexpr std::size_t node_header = 8;
 constexpr std::size_t longest_key = 511;
@@ -155,7 +159,7 @@ class Inspection {
     /// The nodes of a page fill its end, one behind the other in whichever order.
     static void require_apart(const std::byte* page, std::size_t upper, std::size_t count,
                               bool is_leaf) {
-        std::bitset<page_size> begins;
+        std::bitset<largest_page> begins;
         for (std::size_t i = 0; i < count; ++i) {
             const auto offset = load<std::uint16_t>(page + page_header + 2 * i);
             require(offset >= upper && offset < page_size && !begins[offset]);

@@ -189,6 +189,25 @@ std::vector<ip::Address> Store::release(const Owner& owner) {
     return held;
 }
 
+bool Store::release(const Lease& lease) {
+    const Owner& owner = lease.owner;
+    check(owner);
+    Transaction transaction(*database_, Mode::write);
+    LeaseTable table(transaction);
+    const auto known = table.find(owner.network, lease.address);
+    if (!known || !known->leased() || ipam::lease(owner.network, *known) != lease)
+        return false;
+    std::vector<ip::Address> kept = table.held(owner);
+    std::erase(kept, lease.address);
+    const BootTime time = now();
+    table.release(owner, {lease.address}, time);
+    if (!kept.empty())
+        table.set_held(owner, kept);
+    table.forget_rested(time);
+    transaction.commit();
+    return true;
+}
+
 std::optional<Lease> Store::find(const std::string& network, const ip::Address& address) const {
     check_network(network);
     Transaction transaction(*database_, Mode::read);

@@ -26,6 +26,8 @@ struct Lease {
     ip::Address address;
     Owner owner;
     std::chrono::seconds since; ///< CLOCK_BOOTTIME: leases do not outlive the boot
+
+    bool operator==(const Lease&) const = default;
 };
 
 /// The time since the boot, CLOCK_BOOTTIME, by which leases count.
@@ -86,6 +88,10 @@ class Store {
 
     /// Frees all that `owner` holds and returns it; nothing held is no error.
     std::vector<ip::Address> release(const Owner& owner);
+
+    /// Frees the one address, if it is still that lease: its owner may have renewed it since it was
+    /// looked at. Returns whether it was.
+    bool release(const Lease& lease);
 
     std::optional<Lease> find(const std::string& network, const ip::Address& address) const;
     std::vector<ip::Address> find(const Owner& owner) const;

@@ -231,14 +231,16 @@ class Gate {
                     .host = host_identity(),
                     .self = {},
                     .forwarding_turned_on = {}};
-        if (const auto before = read_stamp(request_.state_dir);
-            before && before->host == stamp.host) {
+        const auto before = read_stamp(request_.state_dir);
+        if (before && before->host == stamp.host) {
             refuse_other_network(*before, stamp.network);
             stamp.forwarding_turned_on = before->forwarding_turned_on;
         }
         // Should this fail half-way, the next caller must not take the old stamp's word, but must
-        // know what there is to put back.
-        write_stamp(request_.state_dir, stamp);
+        // know what there is to put back. Where there is none the mesh may be another network's,
+        // and it is not to be claimed before that is known.
+        if (before)
+            write_stamp(request_.state_dir, stamp);
         const auto note_forwarding = [&](const std::vector<std::string>& devices) {
             merge_into(stamp.forwarding_turned_on, devices);
             write_stamp(request_.state_dir, stamp);
@@ -301,9 +303,16 @@ void doubt(const std::string& network, const std::filesystem::path& state_dir) {
 std::vector<std::string> retire(netlink::Socket& route, const std::string& network,
                                 const std::filesystem::path& state_dir,
                                 const std::function<bool()>& unused) {
+    const auto dismantle_ours = [&](const std::vector<std::string>& forwarding_turned_on) {
+        try {
+            return dismantle(route, network, forwarding_turned_on);
+        } catch (const Conflict&) { // the devices say that it is another network's
+            return std::vector<std::string>();
+        }
+    };
     // Where it is gone nobody holds its lock, and it must not come back.
     if (!std::filesystem::exists(state_dir))
-        return unused() ? dismantle(route, network, {}) : std::vector<std::string>();
+        return unused() ? dismantle_ours({}) : std::vector<std::string>();
     const netlink::Fd exclusive = lock(state_dir, Mode::exclusive);
     if (!unused())
         return {};
@@ -313,8 +322,7 @@ std::vector<std::string> retire(netlink::Socket& route, const std::string& netwo
     const bool ours = stamp && stamp->host == host_identity();
     // Should this fail half-way, the next ADD must not take the stamp's word for what is left.
     remove_ways(state_dir);
-    auto lines =
-        dismantle(route, network, ours ? stamp->forwarding_turned_on : std::vector<std::string>());
+    auto lines = dismantle_ours(ours ? stamp->forwarding_turned_on : std::vector<std::string>());
     remove_stamp(state_dir);
     return lines;
 }

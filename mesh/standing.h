@@ -80,8 +80,8 @@ Outlook look(netlink::Socket& route, const Request& request);
 void doubt(const std::string& network, const std::filesystem::path& state_dir);
 
 /// Dismantles the network's mesh if `unused` says, asked while no Standing lives, that nothing
-/// needs it any more. Waits for those that do. Returns what was removed; nothing where the state
-/// directory is gone. Throws as dismantle does.
+/// needs it any more. Waits for those that do. Returns what was removed; nothing where the mesh is
+/// another network's. Throws as dismantle does, but no Conflict.
 std::vector<std::string> retire(netlink::Socket& route, const std::string& network,
                                 const std::filesystem::path& state_dir,
                                 const std::function<bool()>& unused);

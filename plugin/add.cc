@@ -178,7 +178,7 @@ static json::Value attach_pod(Host& here, const cni::Call& call, const Config& c
         } catch (const ipam::DamagedStore&) {
             // Which pods there are is not known now: theirs it may be.
         } catch (const ipam::StoreError&) { // one that failed to write says nothing any more
-            retire_mesh_if_unused(identity, ipam::Store(identity.state_dir));
+            retire_mesh_if_unused(identity, pods::open_leases(host, identity.state_dir));
         }
     });
     const mesh::Standing mesh =

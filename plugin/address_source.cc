@@ -62,12 +62,11 @@ std::vector<ipam::RangeSet> sets_for(const Config& config, const mesh::Node& sel
 bool free_abandoned(ipam::Store& store, netlink::Socket& host, const std::string& network) {
     store.amend_times(network);
     const auto leases = pods::abandoned(store, host, network);
-    for (const auto& [address, owner, since] : leases) {
-        store.release(owner);
-        cni::log_warning("freed " + address.to_string() + ", leased to interface " +
-                         owner.interface + " of container " + owner.container +
-                         ", whose link is gone");
-    }
+    for (const ipam::Lease& lease : leases)
+        if (store.release(lease)) // else an ADD has come back for it
+            cni::log_warning("freed " + lease.address.to_string() + ", leased to interface " +
+                             lease.owner.interface + " of container " + lease.owner.container +
+                             ", whose link is gone");
     return !leases.empty();
 }
 

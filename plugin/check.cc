@@ -221,6 +221,11 @@ void check_lease(const ipam::Store& store, const ipam::Owner& owner, const Expec
                   owner.interface + " of container " + owner.container + again);
 }
 
+mesh::Inspection inspect_mesh(netlink::Socket& host, const Config& config) {
+    const auto& [nodes, self] = config.cluster.listing();
+    return mesh::inspect(host, nodes, self, config.settings);
+}
+
 } // namespace
 
 void check(Host& here, const cni::Call& call, const Config& config) {
@@ -230,8 +235,12 @@ void check(Host& here, const cni::Call& call, const Config& config) {
     netlink::Socket& host = here.route.emplace();
     ipam::Store& store = here.store.emplace(pods::open_leases(host, config.identity.state_dir));
 
-    const auto& [nodes, self] = config.cluster.listing();
-    const mesh::Inspection mesh = mesh::inspect(host, nodes, self, config.settings);
+    mesh::Inspection mesh = inspect_mesh(host, config);
+    if (!mesh.wrongs
+             .empty()) { // or the agent is changing it: the nodes file comes after the kernel
+        const auto unchanging = mesh::shut(config.identity.state_dir);
+        mesh = inspect_mesh(host, read_config(call));
+    }
     if (!mesh.wrongs.empty()) { // what a pod lacks may have gone with it
         mesh::doubt(config.settings.network, config.identity.state_dir);
         wrong(mesh.wrongs.front() + "; the next ADD, or ipipd where it runs, puts it right (" +

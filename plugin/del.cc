@@ -5,6 +5,7 @@
 #include "plugin/attachment.h"
 #include "plugin/retire.h"
 #include "plugin/verbs.h"
+#include "pods/host_links.h"
 #include "pods/names.h"
 #include "pods/recovery.h"
 
@@ -24,6 +25,13 @@ void clean_pod(const cni::Environment& environment, const std::vector<ip::Addres
     }
 }
 
+/// The lease says that there was a link, and it may have another name by now.
+void delete_renamed(netlink::Socket& host, const ipam::Owner& owner) {
+    const pods::HostLinks links(host, owner.network);
+    if (const netlink::Link* link = links.find(owner))
+        netlink::delete_link_early(link->name);
+}
+
 } // namespace
 
 void del(Host& here, const cni::Call& call, const Identity& identity) {
@@ -36,7 +44,8 @@ void del(Host& here, const cni::Call& call, const Identity& identity) {
     failures.attempt([&] { make_address_source(call, store, host)->give_back(); });
     failures.attempt([&] { clean_pod(call.environment, addresses); });
     failures.attempt([&] {
-        netlink::delete_link_early(pods::host_link_name(owner));
+        if (!netlink::delete_link_early(pods::host_link_name(owner)) && !addresses.empty())
+            delete_renamed(host, owner);
         // After the link: an address must not be given out again while its route still stands.
         store.release(owner);
     });

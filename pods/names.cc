@@ -13,6 +13,13 @@ constexpr std::string_view prefix = "veth";
 constexpr unsigned digits = 11;
 constexpr std::size_t longest_alias = 255; // IFALIASZ with its terminator
 
+static std::optional<std::string> network_of_alias(const std::string& alias) {
+    std::string network = alias.substr(0, alias.find(": "));
+    if (network.size() == alias.size() || !cni::is_network_name(network))
+        return std::nullopt;
+    return network;
+}
+
 std::string host_link_name(const ipam::Owner& owner) {
     return std::string(prefix) + hash_of(owner).hex(digits);
 }
@@ -42,8 +49,9 @@ std::string host_link_alias(const std::string& network, const cni::Environment& 
     return alias;
 }
 
-std::optional<ipam::Owner> owner_of_host_link(const std::string& name, const std::string& alias) {
-    const auto network = network_of_host_link(name, alias);
+std::optional<ipam::Owner> owner_of_host_link(const std::string& name, const ip::Mac& mac,
+                                              const std::string& alias) {
+    const auto network = network_of_alias(alias);
     const std::size_t interface = alias.rfind(' ');
     if (!network || interface == 0)
         return std::nullopt;
@@ -53,16 +61,14 @@ std::optional<ipam::Owner> owner_of_host_link(const std::string& name, const std
     ipam::Owner owner{.network = *network,
                       .container = alias.substr(container + 1, interface - container - 1),
                       .interface = alias.substr(interface + 1)};
-    return host_link_name(owner) == name ? std::optional(std::move(owner)) : std::nullopt;
+    const bool proven = host_link_name(owner) == name || link_mac(owner, End::host) == mac;
+    return proven ? std::optional(std::move(owner)) : std::nullopt;
 }
 
 std::optional<std::string> network_of_host_link(const std::string& name, const std::string& alias) {
     const bool named = name.size() == prefix.size() + digits && name.starts_with(prefix) &&
                        name.find_first_not_of("0123456789abcdef", prefix.size()) == name.npos;
-    std::string network = alias.substr(0, alias.find(": "));
-    if (!named || network.size() == alias.size() || !cni::is_network_name(network))
-        return std::nullopt;
-    return network;
+    return named ? network_of_alias(alias) : std::nullopt;
 }
 
 bool is_host_link(const std::string& network, const std::string& name, const std::string& alias) {

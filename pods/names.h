@@ -25,9 +25,10 @@ ip::Mac link_mac(const ipam::Owner& owner, End end);
 /// CONTAINER eth0", without the pod where the runtime does not name it or there is no room.
 std::string host_link_alias(const std::string& network, const cni::Environment& environment);
 
-/// Whose the host end with this name and alias is; none where the alias does not tell, as those of
-/// earlier versions do not.
-std::optional<ipam::Owner> owner_of_host_link(const std::string& name, const std::string& alias);
+/// Whose the host end with this alias is, which the name proves or, where someone gave it another,
+/// the hardware address; none where the alias does not tell, as those of earlier versions do not.
+std::optional<ipam::Owner> owner_of_host_link(const std::string& name, const ip::Mac& mac,
+                                              const std::string& alias);
 
 /// The network of which a device with this name and alias is the host end of a pod; none where it
 /// is not one that this project made.

@@ -22,11 +22,9 @@ Told leases_of_links(netlink::Socket& host) {
     Told told;
     std::map<int, ipam::Owner> owners; // by the link's number
     for (const netlink::Link& link : netlink::dump_links(host, "veth")) {
-        if (!network_of_host_link(link.name, link.alias))
-            continue;
-        if (auto owner = owner_of_host_link(link.name, link.alias))
+        if (auto owner = owner_of_host_link(link.name, link.mac, link.alias))
             owners.emplace(link.index, *std::move(owner));
-        else
+        else if (network_of_host_link(link.name, link.alias))
             told.missing = "the alias of the link " + link.name + ", \"" + link.alias +
                            "\", does not name its container";
     }

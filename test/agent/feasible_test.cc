@@ -56,6 +56,17 @@ TEST_F(FeasibleTest, LosesANodeWhoseTunnelCannotBeAndNamesIt) {
     EXPECT_FALSE(feasible_.want(all_)) << "it stays left out";
 }
 
+TEST_F(FeasibleTest, LosesAPodNetworkOfItsOnlyPeerButNotThePeer) {
+    feasible_.want({node(1), node(2)});
+    Node less = node(2);
+    less.pod_cidrs.pop_back();
+    EXPECT_THAT(feasible_.leave_out(conflict(2, 11), now_),
+                ElementsAre("node host2 goes without 10.11.2.0/24: why"));
+    EXPECT_THAT(feasible_.nodes(), ElementsAre(node(1), less));
+    EXPECT_THAT(feasible_.leave_out(conflict(2), now_), IsEmpty());
+    EXPECT_THAT(feasible_.nodes(), ElementsAre(node(1), less)) << "all or nothing";
+}
+
 TEST_F(FeasibleTest, LosesOneOfANodesPodNetworksUnlessItsEndpointIsInIt) {
     EXPECT_THAT(feasible_.leave_out(conflict(3, 11), now_),
                 ElementsAre("node host3 goes without 10.11.3.0/24: why"));

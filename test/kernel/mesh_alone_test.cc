@@ -6,10 +6,8 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 #include <thread>
 
 // A node without peers has no tunnels, and so needs no kernel with ipip.
@@ -25,18 +23,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 using AloneTest = MeshTest;
-
-/// How many wait for a lock of this file.
-int waiting_for(const fs::path& file) {
-    struct stat status {};
-    ::stat(file.c_str(), &status);
-    const std::string inode = ':' + std::to_string(status.st_ino) + ' ';
-    std::ifstream locks("/proc/locks");
-    int count = 0;
-    for (std::string line; std::getline(locks, line);)
-        count += line.find("->") != line.npos && line.find(inode) != line.npos ? 1 : 0;
-    return count;
-}
 
 TEST_F(AloneTest, AnyKernelWillDo) {
     EXPECT_EQ(reconcile(nodes(1)).pod_mtu, 1480U);
@@ -76,7 +62,7 @@ TEST_F(AloneTest, WhoeverWaitsToBeAloneWithTheMeshIsNotOvertaken) {
         const auto shut = mesh::shut(folder);
         was_alone = true;
     });
-    while (waiting_for(lock) == 0 && !was_alone)
+    while (scene::waiting_for(lock) == 0 && !was_alone)
         std::this_thread::yield();
     std::atomic<bool> has_come = false;
     bool overtook = false;
@@ -86,7 +72,7 @@ TEST_F(AloneTest, WhoeverWaitsToBeAloneWithTheMeshIsNotOvertaken) {
         overtook = !was_alone;
         has_come = true;
     });
-    while (waiting_for(lock) < 2 && !has_come)
+    while (scene::waiting_for(lock) < 2 && !has_come)
         std::this_thread::yield();
     first.reset();
     alone.join();

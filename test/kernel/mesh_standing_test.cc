@@ -262,6 +262,22 @@ TEST_F(StandingTest, AnotherNetworkIsRefusedAndTheFirstUnharmed) {
     EXPECT_THAT(stand(request(nodes(3))), IsEmpty());
 }
 
+TEST_F(StandingTest, AnotherNetworkClaimsNothingWhereTheStampIsLost) {
+    stand(request(nodes(3)));
+    const Json before = host_.state();
+    std::filesystem::remove(folder_ / "state" / "mesh.stamp");
+    Request other = request(nodes(2));
+    other.settings.network = "othernet";
+    EXPECT_THAT(conflict(other), testing::HasSubstr("\"podnet\""));
+    EXPECT_THAT(retire(true, "othernet"), IsEmpty());
+    EXPECT_EQ(host_.state(), before);
+    EXPECT_THAT(stand(request(nodes(3))), IsEmpty());
+    std::filesystem::remove_all(folder_ / "state");
+    EXPECT_THAT(retire(true, "othernet"), IsEmpty());
+    EXPECT_EQ(host_.state(), before);
+    EXPECT_THAT(retire(true), Not(IsEmpty()));
+}
+
 TEST_F(StandingTest, AnotherNetworkStandsOnceTheFirstHasRetired) {
     stand(request(nodes(3)));
     EXPECT_THAT(retire(true), Not(IsEmpty()));

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
 #include <net/if.h>
 #include <sched.h>
 #include <sstream>
@@ -15,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
@@ -259,6 +261,17 @@ bool comes_true(const std::function<bool()>& holds) {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
     return true;
+}
+
+int waiting_for(const std::filesystem::path& file) {
+    struct stat status {};
+    ::stat(file.c_str(), &status);
+    const std::string inode = ':' + std::to_string(status.st_ino) + ' ';
+    std::ifstream locks("/proc/locks");
+    int count = 0;
+    for (std::string line; std::getline(locks, line);)
+        count += line.find("->") != line.npos && line.find(inode) != line.npos ? 1 : 0;
+    return count;
 }
 
 std::vector<int> in_processes(int count, const std::function<int(int)>& act) {

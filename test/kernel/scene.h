@@ -1,6 +1,7 @@
 #pragma once
 
 #include <exception>
+#include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -94,6 +95,9 @@ class Visit {
 
 /// Whether `holds` comes to be true while one waits for it; nothing is asserted about how long.
 bool comes_true(const std::function<bool()>& holds);
+
+/// How many processes wait for a lock of the file, as /proc/locks tells.
+int waiting_for(const std::filesystem::path& file);
 
 /// Runs `act(0)` ... `act(count - 1)` at once, each in a process of its own; returns their results,
 /// 0 to 99. One that throws says so on standard error, and its result is 100.

@@ -101,6 +101,17 @@ TEST_F(AbandonedLeases, AreSparedWhileTheLinkBearsAnotherName) {
     EXPECT_EQ(refusal_of(add(120)).code, 101);
 }
 
+TEST_F(AbandonedLeases, AreNotMadeByADelOfALinkThatBearsAnotherName) {
+    const auto link = results[1].at("interfaces").at(0).at("name").get<std::string>();
+    host.net().ip("link set " + link +
+                  " down\n"
+                  "link set " +
+                  link + " name other0\n");
+    host.del(*pods[1], config);
+    EXPECT_EQ(host.net().run("ip -o link show dev other0").out, "");
+    EXPECT_EQ(address_of(host.add(*pods[1], config)), address_of(results[1]));
+}
+
 TEST_F(AbandonedLeases, AreSparedWhileSomeoneRoutesToTheAddress) {
     lose_link(1);
     host.net().ip("route add " + address_of(results[1]) + "/32 dev eth0\n");

@@ -1,5 +1,7 @@
 #include "test/protocol/agent_scene.h"
 
+#include <fstream>
+
 // What others change on a host, and the agent puts right.
 
 namespace scene {
@@ -95,6 +97,23 @@ TEST_F(PodsWiring, ComesUpAgainWithItsRouteAfterSomebodyTookTheLinkDown) {
     EXPECT_TRUE(agent->says("repaired: brought up the link " + link)) << agent->log();
     EXPECT_TRUE(reaches(host.net(), "10.10.100.1"));
     EXPECT_EQ(agent->metric("ipip_repairs_total{kind=\"link\"}"), 1);
+}
+
+TEST_F(PodsWiring, IsPossibleAgainAfterSomebodySpoiledTheNodesFile) {
+    const auto path = host.state_dir() / "nodes.json";
+    const auto content = [&] {
+        std::ifstream file(path);
+        return std::string(std::istreambuf_iterator<char>(file), {});
+    };
+    const std::string before = content();
+    std::filesystem::remove(path);
+    EXPECT_TRUE(comes_true([&] { return content() == before; })) << agent->log();
+    EXPECT_TRUE(agent->says("repaired: wrote /run/ipip-cni/nodes.json anew")) << agent->log();
+    std::ofstream(path) << "{}";
+    EXPECT_TRUE(comes_true([&] { return content() == before; })) << agent->log();
+    EXPECT_EQ(agent->count("nodes.json anew"), 2) << agent->log();
+    const Pod other("other");
+    EXPECT_EQ(address_of(host.add(other, agent->config())), "10.10.100.2");
 }
 
 TEST_F(PodsWiring, HasItsNameAgainAfterSomebodyRenamedTheLink) {

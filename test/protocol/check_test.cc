@@ -1,6 +1,10 @@
 #include "test/system/cluster.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/file.h>
+#include <thread>
+#include <unistd.h>
 
 namespace scene {
 namespace {
@@ -218,6 +222,21 @@ void PrintTo(const Change& change, std::ostream* out) {
 }
 
 class CheckAllows : public ::testing::TestWithParam<Change>, protected Attached {};
+
+// The agent changes the kernel first, and the nodes file when that is done.
+TEST_F(CheckOfSources, WaitsForWhoeverChangesTheMesh) {
+    const auto lock = host.state_dir() / "mesh.lock";
+    const int held = checked(::open(lock.c_str(), O_RDWR | O_CLOEXEC), "open the lock");
+    checked(::flock(held, LOCK_EX), "take it");
+    host.net().ip("route delete unreachable 10.10.100.0/24 metric 4096\n");
+    Output output{.status = -1, .out = {}, .err = {}};
+    std::thread asking([&] { output = check(); });
+    EXPECT_TRUE(comes_true([&] { return waiting_for(lock) == 1; }));
+    host.net().ip("route add unreachable 10.10.100.0/24 metric 4096 protocol 94\n");
+    ::close(held);
+    asking.join();
+    EXPECT_EQ(output.status, 0) << output.out;
+}
 
 TEST_P(CheckAllows, WhatALaterPluginMayChange) {
     pod.net.ip(filled_in(GetParam().in_pod, *this));

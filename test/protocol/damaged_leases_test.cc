@@ -181,6 +181,29 @@ TEST_F(DamagedLeases, AreLeftAloneWhereAPodsRouteIsMissing) {
     EXPECT_TRUE(is_whole(0));
 }
 
+TEST_F(DamagedLeases, AreMadeAnewOfALinkThatSomebodyRenamed) {
+    const std::string link = results[0].at("interfaces").at(0).at("name");
+    const std::string path =
+        "route add " + address_of(results[0]) + " dev " + link + " src 10.10.100.10 protocol 94\n";
+    host.net().ip("link set " + link +
+                  " down\n"
+                  "link set " +
+                  link +
+                  " name other0\n"
+                  "link set other0 up\n"
+                  "route add " +
+                  address_of(results[0]) + " dev other0 protocol 94\n");
+    damage(anything);
+    EXPECT_EQ(host.call(call("ADD", pods[2])).status, 0);
+    host.net().ip("link set other0 down\n"
+                  "link set other0 name " +
+                  link +
+                  "\n"
+                  "link set " +
+                  link + " up\n" + path);
+    EXPECT_TRUE(is_whole(0));
+}
+
 // As versions before this one made it: it names the pod and not the container.
 TEST_F(DamagedLeases, AreLeftAloneWhereALinkDoesNotTellWhoseItIs) {
     const std::string link = results[0].at("interfaces").at(0).at("name");

@@ -50,6 +50,25 @@ TEST_F(LeaseStore, KeepsForItsOwnerWhatTheRangesNoLongerHold) {
     EXPECT_THAT(text(leases.release(owner(1))), ElementsAre("10.0.0.1", "10.9.0.1", "10.9.0.2"));
 }
 
+TEST_F(LeaseStore, ReleasesALeaseOnlyAsItWasSeen) {
+    Store leases = store();
+    take(leases, 1);
+    take(leases, 1, set("10.9.0.0/24"));
+    const Lease seen = leases.leases("pods").front();
+    Lease older = seen;
+    older.since -= std::chrono::seconds(1); // its owner has come back since
+    EXPECT_FALSE(leases.release(older));
+    Lease anothers = seen;
+    anothers.owner = owner(2);
+    EXPECT_FALSE(leases.release(anothers));
+    EXPECT_EQ(leases.leases("pods").size(), 2U);
+    EXPECT_TRUE(leases.release(seen));
+    EXPECT_FALSE(leases.release(seen));
+    EXPECT_THAT(text(leases.find(owner(1))), ElementsAre("10.9.0.1")) << "the other stays";
+    EXPECT_THAT(text(leases.release(owner(1))), ElementsAre("10.9.0.1"));
+    EXPECT_TRUE(leases.empty("pods"));
+}
+
 TEST_F(LeaseStore, ReleasesTwiceWithoutComplaint) {
     Store leases = store();
     take(leases, 1);

@@ -89,13 +89,15 @@ TEST(LinkAlias, HasNoPodWhereThereIsNoRoom) {
 TEST(LinkAlias, TellsTheOwner) {
     const ipam::Owner owner{"podnet", "c0ffee", "eth0"};
     const std::string link = host_link_name(owner);
-    EXPECT_EQ(owner_of_host_link(link, "podnet: c0ffee eth0"), owner);
-    EXPECT_EQ(owner_of_host_link(link, "podnet: default/web-0 c0ffee eth0"), owner);
+    const ip::Mac mac = link_mac(owner, End::host);
+    EXPECT_EQ(owner_of_host_link(link, mac, "podnet: c0ffee eth0"), owner);
+    EXPECT_EQ(owner_of_host_link(link, {}, "podnet: default/web-0 c0ffee eth0"), owner);
+    EXPECT_EQ(owner_of_host_link("renamed", mac, "podnet: default/web-0 c0ffee eth0"), owner);
     for (const char* alias :
          {"podnet: default/web-0 eth0", "podnet: c0ffee eth1", "podnet: c0ffee eth0 ",
           "podnet: ", "podnet: c0ffee", "othernet: c0ffee eth0", "c0ffee eth0", " ", ""})
-        EXPECT_EQ(owner_of_host_link(link, alias), std::nullopt) << alias;
-    EXPECT_EQ(owner_of_host_link("veth0123456789a", "podnet: c0ffee eth0"), std::nullopt);
+        EXPECT_EQ(owner_of_host_link(link, mac, alias), std::nullopt) << alias;
+    EXPECT_EQ(owner_of_host_link("veth0123456789a", {}, "podnet: c0ffee eth0"), std::nullopt);
 }
 
 TEST(HostLink, IsKnownByNameAndAlias) {
