@@ -100,8 +100,11 @@ void Keeper::note_change() {
 }
 
 void Keeper::take(const Roster& roster) {
-    mesh::Admission::Ballot ballot{
-        .candidates = {}, .self = options_.node_name, .silent = {}, .unusable = {}};
+    mesh::Admission::Ballot ballot{.candidates = {},
+                                   .self = options_.node_name,
+                                   .silent = {},
+                                   .annotated = {},
+                                   .unusable = {}};
     for (const Candidate& candidate : roster) {
         if (candidate.node)
             ballot.candidates.push_back(*candidate.node);
@@ -109,6 +112,8 @@ void Keeper::take(const Roster& roster) {
             ballot.unusable.insert(candidate.name);
         if (candidate.silent)
             ballot.silent.insert(candidate.name);
+        if (candidate.annotated)
+            ballot.annotated.insert(candidate.name);
     }
     auto verdict = admission_.decide(ballot);
     note_self(roster);

@@ -81,10 +81,11 @@ void read_node_of(const json::Field& object, Candidate& candidate) {
     const auto given = annotation(object, addresses_annotation);
     candidate.address_from =
         given ? std::string("its annotation ") + addresses_annotation : "its InternalIP";
-    json::Value entry{
-        {"name", candidate.name},
-        {"addresses", given ? *given : internal_addresses(object)},
-        {"podCIDRs", annotation(object, pod_cidrs_annotation).value_or(pod_cidrs(object))}};
+    const auto own_cidrs = annotation(object, pod_cidrs_annotation);
+    candidate.annotated = own_cidrs.has_value();
+    json::Value entry{{"name", candidate.name},
+                      {"addresses", given ? *given : internal_addresses(object)},
+                      {"podCIDRs", own_cidrs ? *own_cidrs : pod_cidrs(object)}};
     if (auto endpoint = annotation(object, endpoint_annotation))
         entry["tunnelAddresses"] = *std::move(endpoint);
     if (entry["addresses"].empty())

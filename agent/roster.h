@@ -16,6 +16,7 @@ struct Candidate {
     std::string waits_for = {};    ///< "has no pod CIDR yet"; empty where there is a node
     bool wrong = false;            ///< what it waits for is somebody's mend, and not only time
     bool silent = false;           ///< the cluster has not heard from it for a while
+    bool annotated = false;        ///< its pod CIDRs are not the cluster's word
     std::string address_from = {}; ///< who says which address is its own, for people
     /// What its condition NetworkUnavailable says; none where it has none.
     std::optional<bool> network_available = {};

@@ -87,10 +87,10 @@ Admission::Verdict Admission::decide(const Ballot& ballot) {
     std::set<std::tuple<int, std::string_view, const Node*>> order;
     const auto enter = [&](const Node& node) {
         const Node* was = before(node.name);
-        const int newcomer = was == nullptr || *was != node ? 1 : 0;
-        const int rank =
-            node.name == ballot.self ? 0 : (ballot.silent.contains(node.name) ? 3 : 1) + newcomer;
-        order.emplace(rank, node.name, &node);
+        const bool newcomer = was == nullptr || *was != node;
+        const int merit = !newcomer ? 1 : ballot.annotated.contains(node.name) ? 3 : 2;
+        const int handicap = ballot.silent.contains(node.name) ? 3 : 0;
+        order.emplace(node.name == ballot.self ? 0 : merit + handicap, node.name, &node);
     };
     for (const Node& candidate : ballot.candidates)
         enter(candidate);

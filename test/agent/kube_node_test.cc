@@ -49,6 +49,10 @@ TEST(KubeNode, IsOverruledByItsAnnotations) {
     EXPECT_EQ(mesh::to_json(*node.node), json::parse(R"({"name": "host1",
         "addresses": ["192.0.2.7"], "podCIDRs": ["10.20.1.0/24", "10.20.2.0/24"],
         "tunnelAddresses": ["10.20.1.9"]})"));
+    EXPECT_TRUE(node.annotated);
+    document["metadata"]["annotations"].erase(pod_cidrs_annotation);
+    document["metadata"]["annotations"].erase(endpoint_annotation);
+    EXPECT_FALSE(read(document).annotated);
 }
 
 TEST(KubeNode, IsWaitedForUntilItHasBoth) {

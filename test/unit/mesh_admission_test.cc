@@ -119,6 +119,19 @@ TEST(Admission, GivesTheAddressOfASilentNodeToTheNextThatHasIt) {
     EXPECT_THAT(verdict.nodes, ElementsAre(next));
 }
 
+// After a boot nobody has been in, and the thief's name may come first.
+TEST(Admission, BelievesTheClusterBeforeWhatANodeSaysOfItself) {
+    const Node thief = node("a", "172.16.5.1", {"10.10.3.0/24"});
+    const Node owner = node("c", "172.16.5.3", {"10.10.3.0/24"});
+    Admission admission;
+    auto verdict = admission.decide({.candidates = {thief, owner}, .annotated = {"a"}});
+    EXPECT_THAT(verdict.nodes, ElementsAre(owner));
+    EXPECT_THAT(verdict.refused, ElementsAre(Pair("a", HasSubstr("of the node c"))));
+    const Node moved = node("c", "172.16.5.4", {"10.10.3.0/24"});
+    verdict = admission.decide({.candidates = {thief, moved}, .annotated = {"a"}});
+    EXPECT_THAT(verdict.nodes, ElementsAre(moved)) << "also while it changes";
+}
+
 TEST(Admission, RemembersWhoWasInBeforeARestart) {
     const Node in = node("m", "172.16.5.1", {"10.10.1.0/24"});
     Admission admission({in});
