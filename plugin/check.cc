@@ -236,8 +236,8 @@ void check(Host& here, const cni::Call& call, const Config& config) {
     ipam::Store& store = here.store.emplace(pods::open_leases(host, config.identity.state_dir));
 
     mesh::Inspection mesh = inspect_mesh(host, config);
-    if (!mesh.wrongs
-             .empty()) { // or the agent is changing it: the nodes file comes after the kernel
+    if (!mesh.wrongs.empty()) {
+        // Or the agent is changing it: the nodes file comes after the kernel.
         const auto unchanging = mesh::shut(config.identity.state_dir);
         mesh = inspect_mesh(host, read_config(call));
     }
