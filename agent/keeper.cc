@@ -2,6 +2,7 @@
 
 #include "agent/log.h"
 #include "ipam/range.h"
+#include "mesh/lock.h"
 #include "mesh/settings.h"
 #include "netlink/address.h"
 #include "netlink/link.h"
@@ -201,12 +202,7 @@ void Keeper::look() {
 /// but the tunnels are mended as fast as ever.
 void Keeper::do_chores() {
     try {
-        try {
-            audit();
-        } catch (const ipam::DamagedStore& damage) {
-            log_warning(plugin::recover_leases(state_dir_, damage));
-            audit();
-        }
+        audit();
         install();
         chores_backoff_ = milliseconds(0);
         health_.change([](Condition& condition) { condition.trouble.clear(); });
@@ -326,8 +322,18 @@ void Keeper::break_off_fight(const std::vector<std::string>& repairs) {
     due_ = Clock::now() + longest_backoff;
 }
 
-/// What the mesh's loss took from pods that run, and what pods that are gone left behind.
+/// The pods and their leases, which are made anew where they are damaged.
 void Keeper::audit() {
+    try {
+        audit_pods();
+    } catch (const ipam::DamagedStore& damage) {
+        log_warning(plugin::recover_leases(state_dir_, damage));
+        audit_pods();
+    }
+}
+
+/// What the mesh's loss took from pods that run, and what pods that are gone left behind.
+void Keeper::audit_pods() {
     ipam::Store store = pods::open_leases(route_, state_dir_);
     const pods::Mended all_pods{settings_.network, own_.tunnel_addresses};
     pods::Mending mending;

@@ -58,6 +58,7 @@ class Keeper {
     void repair(const std::vector<std::string>& wrongs);
     void break_off_fight(const std::vector<std::string>& repairs);
     void audit();
+    void audit_pods();
     std::vector<ipam::Lease> free_abandoned(ipam::Store& store);
     void install();
     void fail(const std::string& why);

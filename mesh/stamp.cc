@@ -1,5 +1,6 @@
 #include "mesh/stamp.h"
 
+#include "mesh/lock.h"
 #include "netlink/fd.h"
 #include "netlink/netns.h"
 

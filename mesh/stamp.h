@@ -54,8 +54,6 @@ std::optional<std::vector<ip::Cidr>> read_ways(const std::filesystem::path& stat
 inline constexpr const char* stamp_name = "mesh.stamp";
 /// The file of the peers' pod CIDRs.
 inline constexpr const char* ways_name = "mesh.ways";
-/// The file in the state directory by which the host's mesh is locked, see Standing.
-inline constexpr const char* lock_name = "mesh.lock";
 
 /// Whether `name` is that of a file that this room keeps in the state directory.
 bool is_mesh_file(std::string_view name);

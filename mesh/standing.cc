@@ -1,16 +1,13 @@
 #include "mesh/standing.h"
 
 #include "hash/hash.h"
+#include "mesh/lock.h"
 #include "mesh/plan.h"
 #include "mesh/stamp.h"
 #include "netlink/nftables.h"
 #include "netlink/route.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 
 namespace mesh {
 
@@ -19,60 +16,6 @@ namespace {
 // How many of the peers' pod CIDRs are looked at: by one who is in a hurry, and by one who asks.
 constexpr std::size_t quick_look = 8;
 constexpr std::size_t long_look = 24;
-
-enum class Mode { shared = LOCK_SH, exclusive = LOCK_EX };
-
-[[noreturn]] void fail_to_lock(int code, const std::filesystem::path& path) {
-    throw std::system_error(code, std::generic_category(),
-                            "cannot lock " + path.string() + " (stateDir)");
-}
-
-template <typename Call>
-void insist(const std::filesystem::path& path, Call call) {
-    while (call() != 0)
-        if (errno != EINTR)
-            fail_to_lock(errno, path);
-}
-
-/// flock(2) lets those in who share, however long one has waited to be alone: ADDs that overlap
-/// would keep him out for good. So all queue by a lock of the other kind on the same file
-/// (F_OFD_SETLKW, fcntl(2)), which knows nothing of the first, and which is held only to get that.
-/// Who has the lock must not ask for it again, shared or not: he may be behind one who waits for
-/// him.
-void lock(const netlink::Fd& file, const std::filesystem::path& path, Mode mode) {
-    const auto queue = [&](int command, int type) {
-        struct flock place {};
-        place.l_type = static_cast<short>(type);
-        place.l_whence = SEEK_SET;
-        return ::fcntl(file.get(), command, &place);
-    };
-    insist(path, [&] { return queue(F_OFD_SETLKW, F_WRLCK); });
-    insist(path, [&] { return ::flock(file.get(), static_cast<int>(mode)); });
-    insist(path, [&] { return queue(F_OFD_SETLK, F_UNLCK); });
-}
-
-/// The lock of the host's mesh: shared by those that use it, exclusive to one that changes it.
-netlink::Fd lock(const std::filesystem::path& state_dir, Mode mode) {
-    const auto path = state_dir / lock_name;
-    const auto open = [&] {
-        return netlink::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-    };
-    netlink::Fd file = open();
-    if (!file && errno == ENOENT) {
-        std::filesystem::create_directories(state_dir);
-        std::filesystem::permissions(state_dir, std::filesystem::perms::owner_all);
-        file = open();
-    }
-    if (!file)
-        fail_to_lock(errno, path);
-    lock(file, path, mode);
-    struct stat status {};
-    if (::fstat(file.get(), &status) == 0 && status.st_nlink == 0)
-        throw std::system_error(ESTALE, std::generic_category(),
-                                "ipip-cni was uninstalled from this host while this waited for " +
-                                    path.string() + "; install it again");
-    return file;
-}
 
 /// Changes with anything that the mesh is made from, and with what its rules say. `version` is that
 /// of the nodes.
@@ -171,26 +114,22 @@ class Gate {
 
     Standing enter() {
         std::vector<std::string> changes;
-        // Whoever reconciled under the exclusive lock lets go of it for the shared one, and another
-        // may get in between that wants another mesh, or none. So that nobody loses that race for
-        // ever, the last attempt keeps the exclusive lock, which only makes others wait.
+        // Whoever reconciled alone lets the others in again, and one of them may get in between
+        // that wants another mesh, or none. So that nobody loses that race for ever, the last
+        // attempt stays alone, which only makes others wait.
         constexpr int attempts = 5;
         for (int i = 1; i <= attempts; ++i) {
-            auto standing = enter_if_standing(lock(request_.state_dir, Mode::shared));
-            if (!standing) {
-                netlink::Fd exclusive = lock(request_.state_dir, Mode::exclusive);
-                if (const auto stamp = valid_stamp(); !stamp || !stands(*stamp)) {
-                    if (request_.is_current && !request_.is_current())
-                        throw Outdated();
-                    changes = std::move(change().changes);
-                }
-                if (i == attempts)
-                    standing = enter_if_standing(std::move(exclusive));
-            }
-            if (standing) {
-                standing->changes_ = std::move(changes);
+            if (auto standing = admit(lock(request_.state_dir, Use::together), changes))
                 return *std::move(standing);
+            netlink::Fd alone = lock(request_.state_dir, Use::alone);
+            if (!find_standing()) {
+                if (request_.is_current && !request_.is_current())
+                    throw Outdated();
+                changes = std::move(change().changes);
             }
+            if (i == attempts)
+                if (auto standing = admit(std::move(alone), changes))
+                    return *std::move(standing);
         }
         throw Conflict("the mesh was made and yet does not stand: other routes of this host lead "
                        "to pods of other nodes, or something removes ours; find them with ip route "
@@ -198,30 +137,31 @@ class Gate {
     }
 
     Reconciled enforce(const std::function<std::string()>& publish) {
-        const netlink::Fd exclusive = lock(request_.state_dir, Mode::exclusive);
+        const netlink::Fd alone = lock(request_.state_dir, Use::alone);
         return change(publish);
     }
 
   private:
-    std::optional<Stamp> valid_stamp() const {
+    /// The stamp of the mesh that is wanted, if the kernel has what it tells of.
+    std::optional<Stamp> find_standing() const {
         auto stamp = read_stamp(request_.state_dir);
-        const bool valid = stamp && stamp->fingerprint == fingerprint_ && !stamp->doubted;
-        return valid ? stamp : std::nullopt;
-    }
-
-    bool stands(const Stamp& stamp) const {
+        if (!stamp || stamp->fingerprint != fingerprint_ || stamp->doubted)
+            return std::nullopt;
         const auto ways = read_ways(request_.state_dir, request_.seed, quick_look);
-        return ways && !find_loss(route_, stamp.self, *ways);
+        if (!ways || find_loss(route_, stamp->self, *ways))
+            return std::nullopt;
+        return stamp;
     }
 
-    std::optional<Standing> enter_if_standing(netlink::Fd held) const {
+    std::optional<Standing> admit(netlink::Fd held, std::vector<std::string>& changes) const {
+        const auto stamp = find_standing();
+        if (!stamp)
+            return std::nullopt;
         Standing standing;
         standing.lock_ = std::move(held);
-        const auto stamp = valid_stamp();
-        if (!stamp || !stands(*stamp))
-            return std::nullopt;
         standing.self_ = stamp->self;
         standing.pod_mtu_ = stamp->pod_mtu;
+        standing.changes_ = std::move(changes);
         return standing;
     }
 
@@ -292,7 +232,7 @@ Outlook look(netlink::Socket& route, const Request& request) {
 }
 
 void doubt(const std::string& network, const std::filesystem::path& state_dir) {
-    const netlink::Fd exclusive = lock(state_dir, Mode::exclusive);
+    const netlink::Fd alone = lock(state_dir, Use::alone);
     auto stamp = read_stamp(state_dir);
     if (!stamp || stamp->network != network || stamp->doubted)
         return;
@@ -313,7 +253,7 @@ std::vector<std::string> retire(netlink::Socket& route, const std::string& netwo
     // Where it is gone nobody holds its lock, and it must not come back.
     if (!std::filesystem::exists(state_dir))
         return unused() ? dismantle_ours({}) : std::vector<std::string>();
-    const netlink::Fd exclusive = lock(state_dir, Mode::exclusive);
+    const netlink::Fd alone = lock(state_dir, Use::alone);
     if (!unused())
         return {};
     const auto stamp = read_stamp(state_dir);
@@ -325,17 +265,6 @@ std::vector<std::string> retire(netlink::Socket& route, const std::string& netwo
     auto lines = dismantle_ours(ours ? stamp->forwarding_turned_on : std::vector<std::string>());
     remove_stamp(state_dir);
     return lines;
-}
-
-std::optional<netlink::Fd> shut(const std::filesystem::path& state_dir) {
-    const auto path = state_dir / lock_name;
-    netlink::Fd file(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC));
-    if (!file && (errno == ENOENT || errno == ENOTDIR))
-        return std::nullopt;
-    if (!file)
-        fail_to_lock(errno, path);
-    lock(file, path, Mode::exclusive);
-    return file;
 }
 
 } // namespace mesh

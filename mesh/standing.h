@@ -86,9 +86,4 @@ std::vector<std::string> retire(netlink::Socket& route, const std::string& netwo
                                 const std::filesystem::path& state_dir,
                                 const std::function<bool()>& unused);
 
-/// Waits for those that use the host's mesh and keeps all others waiting for as long as the lock
-/// lives. Who finds then that its file is gone gives up with a std::system_error, ESTALE. None
-/// where there is no such file, because nobody has used the mesh. Throws std::system_error.
-std::optional<netlink::Fd> shut(const std::filesystem::path& state_dir);
-
 } // namespace mesh

@@ -159,9 +159,7 @@ bool has_tunnels(Socket& socket) {
     built(nla_put_u8(request.message.get(), IFLA_IPTUN_PROTO, IPPROTO_UDP));
     nla_nest_end(request.message.get(), data);
     nla_nest_end(request.message.get(), info);
-    std::vector<Request> requests;
-    requests.push_back(std::move(request));
-    const auto answer = std::move(socket.exchange(requests).front());
+    const Socket::Answer answer = socket.exchange(std::move(request));
     if (answer.error && answer.error->number() != EINVAL && answer.error->number() != EOPNOTSUPP)
         throw *answer.error;
     return answer.error && answer.error->number() == EINVAL;

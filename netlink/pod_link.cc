@@ -167,11 +167,7 @@ void assign(Socket& host, Pod& pod, const PodLink& link, const PodEnds& ends) {
 }
 
 bool detach(Socket& host, const std::string& host_name) {
-    const auto answer = [&] {
-        std::vector<Request> requests;
-        requests.push_back(delete_link(host_name));
-        return std::move(host.exchange(requests).front());
-    }();
+    const Socket::Answer answer = host.exchange(delete_link(host_name));
     if (answer.error && answer.error->number() != ENODEV)
         throw *answer.error;
     return !answer.error;

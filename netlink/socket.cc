@@ -174,6 +174,10 @@ std::vector<Socket::Answer> Socket::exchange(const std::vector<Request>& request
     return answers;
 }
 
+Socket::Answer Socket::exchange(Request request) {
+    return std::move(exchange_chunk(&request, 1, Kind::pipeline).front());
+}
+
 void Socket::run(const std::vector<Request>& requests) {
     const auto answers = exchange(requests);
     for (std::size_t i = 0; i < answers.size(); ++i)
@@ -182,20 +186,19 @@ void Socket::run(const std::vector<Request>& requests) {
 }
 
 void Socket::run(Request request) {
-    const auto answers = exchange_chunk(&request, 1, Kind::pipeline);
-    if (answers[0].error)
-        throw *answers[0].error;
+    if (const Answer answer = exchange(std::move(request)); answer.error)
+        throw *answer.error;
 }
 
 Message Socket::find(Request request) {
-    auto answers = exchange_chunk(&request, 1, Kind::pipeline);
-    if (const auto& error = answers[0].error) {
+    Answer answer = exchange(std::move(request));
+    if (const auto& error = answer.error) {
         constexpr std::array absent{ENODEV, ENOENT, ESRCH, ENETUNREACH, EHOSTUNREACH};
         if (std::ranges::find(absent, error->number()) == absent.end())
             throw *error;
         return nullptr;
     }
-    return std::move(answers[0].reply);
+    return std::move(answer.reply);
 }
 
 void Socket::transact(const std::vector<Request>& requests) {

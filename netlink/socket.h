@@ -37,6 +37,7 @@ class Socket {
     /// Sends the requests and collects an answer for each, in order. Throws Error only where
     /// the conversation itself fails.
     std::vector<Answer> exchange(const std::vector<Request>& requests);
+    Answer exchange(Request request);
 
     /// The same; throws the error of the first request that failed and may not, after all were
     /// sent.

@@ -1,4 +1,5 @@
 #include "cni/error.h"
+#include "mesh/lock.h"
 #include "mesh/standing.h"
 #include "netlink/address.h"
 #include "netlink/link.h"

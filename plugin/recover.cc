@@ -1,6 +1,6 @@
 #include "plugin/recover.h"
 
-#include "mesh/standing.h"
+#include "mesh/lock.h"
 #include "pods/recovery.h"
 
 namespace plugin {

@@ -99,10 +99,8 @@ void mend_name(netlink::Socket& host, Impaired& pod, Mending& result) {
 void mend_link(netlink::Socket& host, const Impaired& pod, Mending& result) {
     if (is_as_made(pod.link))
         return;
-    std::vector<netlink::Request> requests;
-    requests.push_back(netlink::configure(
-        pod.link.name, {.forwarding = true, .group = netlink::pod_group, .up = true}));
-    if (!succeeded(host.exchange(requests).front()))
+    if (!succeeded(host.exchange(netlink::configure(
+            pod.link.name, {.forwarding = true, .group = netlink::pod_group, .up = true}))))
         return;
     if (!pod.link.up)
         result.done.push_back("brought up the link " + describe(pod));
@@ -115,9 +113,8 @@ void mend_link(netlink::Socket& host, const Impaired& pod, Mending& result) {
 void mend_route(netlink::Socket& host, const Impaired& pod, Mending& result) {
     if (!pod.routeless)
         return;
-    std::vector<netlink::Request> requests;
-    requests.push_back(netlink::host_route(pod.address, pod.endpoint, pod.link.index));
-    const auto answer = std::move(host.exchange(requests).front());
+    const auto answer =
+        host.exchange(netlink::host_route(pod.address, pod.endpoint, pod.link.index));
     const std::string shown = pod.address.to_string();
     if (answer.error && answer.error->number() == EEXIST)
         result.in_the_way.push_back("a route to the pod " + shown +

@@ -30,10 +30,7 @@ packages() {
     printf '%s\n' cmake ninja-build pkg-config g++ ccache \
         libnl-3-dev libnl-route-3-dev nlohmann-json3-dev libspdlog-dev libfmt-dev liblmdb-dev \
         libcurl4-openssl-dev libyaml-cpp-dev libcivetweb-dev prometheus-cpp-dev libcli11-dev libseccomp-dev
-    case $preset in
-        tidy) printf '%s\n' clang clang-tidy ;;
-        clang | fuzz) echo clang ;;
-    esac
+    [[ $preset != clang && $preset != fuzz ]] || echo clang
     [[ ! $tests ]] || printf '%s\n' libgtest-dev libgmock-dev libssl-dev
 }
 
@@ -54,9 +51,7 @@ configure() {
         # tests may be missing, left out by an earlier run for a program.
         [[ $tests ]] && grep -q '^IPIP_TESTS:BOOL=OFF' "$dir/CMakeCache.txt" || return 0
     fi
-    # The preset tidy leaves the tests out by itself.
-    [[ $preset == tidy ]] || settings+=("-DIPIP_TESTS=${tests:-OFF}")
-    settings+=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+    settings+=("-DIPIP_TESTS=${tests:-OFF}" -DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
     say "configuring $dir"
     hint=' (the first time takes a minute or two)'
     run cmake --preset "$preset" "${settings[@]}"

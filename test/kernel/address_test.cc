@@ -31,10 +31,8 @@ class AddressTest : public testing::Test {
     }
 
     int number_of(Request request) {
-        std::vector<Request> requests;
-        requests.push_back(std::move(request));
-        const auto answers = socket_.exchange(requests);
-        return answers.front().error ? answers.front().error->number() : 0;
+        const auto answer = socket_.exchange(std::move(request));
+        return answer.error ? answer.error->number() : 0;
     }
 
     /// The addresses of a device as `ip address` shows them.

@@ -29,10 +29,8 @@ class LinkTest : public testing::Test {
   protected:
     /// The errno that a request fails with, 0 for none.
     int number_of(Request request) {
-        std::vector<Request> requests;
-        requests.push_back(std::move(request));
-        const auto answers = socket_.exchange(requests);
-        return answers.front().error ? answers.front().error->number() : 0;
+        const auto answer = socket_.exchange(std::move(request));
+        return answer.error ? answer.error->number() : 0;
     }
 
     /// As `ip link` shows it; null where it is missing.

@@ -1,3 +1,4 @@
+#include "mesh/lock.h"
 #include "mesh/plan.h"
 #include "mesh/stamp.h"
 #include "mesh/standing.h"

@@ -62,7 +62,7 @@ std::vector<int> numbers(const std::vector<Socket::Answer>& answers) {
 }
 
 TEST_F(SocketTest, DoesNothingForNoRequests) {
-    EXPECT_TRUE(socket_.exchange({}).empty());
+    EXPECT_TRUE(socket_.exchange(std::vector<Request>{}).empty());
     socket_.run(std::vector<Request>());
 }
 

@@ -26,10 +26,8 @@ const TunnelDevice tunnel{.name = "ipip-ac10057f",
 class TunnelDeviceTest : public testing::Test {
   protected:
     int number_of(Request request) {
-        std::vector<Request> requests;
-        requests.push_back(std::move(request));
-        const auto answers = socket_.exchange(requests);
-        return answers.front().error ? answers.front().error->number() : 0;
+        const auto answer = socket_.exchange(std::move(request));
+        return answer.error ? answer.error->number() : 0;
     }
 
     Json shown(const std::string& name) const {

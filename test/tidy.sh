@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# What the other compiler says to every file, and clang-tidy to those of the programs:
+#
+#   test/tidy.sh [FILE...]
+#
+# Nothing is compiled but the headers that the tests share.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+test/install.sh clang-tidy
+test/build.sh clang test_headers
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+run-clang-tidy -quiet -p build/clang "${@/#/$PWD/}" >"$log" 2>&1 || {
+    # All that it was called with comes along, and how many warnings are those of libraries.
+    grep -vE '^(clang-tidy|[0-9]+ warnings? generated)' "$log" >&2
+    exit 1
+}
