@@ -128,7 +128,7 @@ class Uninstall {
             netlink::Socket host;
             std::vector<netlink::Link> links = netlink::dump_links(host, "veth");
             std::erase_if(links, [](const netlink::Link& link) {
-                return !pods::network_of_host_link(link.name, link.alias);
+                return !pods::network_of_host_link(link);
             });
             std::ranges::sort(links, {}, &netlink::Link::alias);
             for (const netlink::Link& link : links)

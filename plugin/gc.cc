@@ -13,27 +13,44 @@ namespace plugin {
 
 namespace {
 
+/// The host ends of some pods, by the names that they were made with and, as these can be changed,
+/// by their hardware addresses.
+class HostEnds {
+  public:
+    void add(const ipam::Owner& owner) {
+        names_.insert(pods::host_link_name(owner));
+        macs_.insert(pods::link_mac(owner, pods::End::host));
+    }
+    bool contain(const netlink::Link& link) const {
+        return names_.contains(link.name) || macs_.contains(link.mac);
+    }
+
+  private:
+    std::set<std::string> names_;
+    std::set<ip::Mac> macs_;
+};
+
 /// Deletes the links of `leases` and, by their marks, those without a lease, but none of `valid`;
-/// all at once, as each would take the kernel as long as all together. Returns the names of those
-/// that are still there, and why in `failures`.
-std::set<std::string> collect_links(netlink::Socket& host, const std::string& network,
-                                    const std::set<std::string>& valid,
-                                    const std::vector<ipam::Lease>& leases,
-                                    cni::Failures& failures) {
-    std::set<std::string> leased;
+/// all at once, as each would take the kernel as long as all together. Returns those that are still
+/// there, and why in `failures`.
+std::vector<netlink::Link> collect_links(netlink::Socket& host, const std::string& network,
+                                         const HostEnds& valid,
+                                         const std::vector<ipam::Lease>& leases,
+                                         cni::Failures& failures) {
+    HostEnds leased;
     for (const ipam::Lease& lease : leases)
-        leased.insert(pods::host_link_name(lease.owner));
+        leased.add(lease.owner);
     std::vector<netlink::Link> links = netlink::dump_links(host, "veth");
     std::erase_if(links, [&](const netlink::Link& link) {
-        return valid.contains(link.name) ||
-               (!leased.contains(link.name) && !pods::is_host_link(network, link.name, link.alias));
+        return valid.contain(link) ||
+               (!leased.contain(link) && pods::network_of_host_link(link) != network);
     });
-    std::set<std::string> stuck;
+    std::vector<netlink::Link> stuck;
     const auto troubles = netlink::delete_links(host, links);
     for (std::size_t i = 0; i < links.size(); ++i)
         failures.attempt([&] {
             if (troubles[i]) {
-                stuck.insert(links[i].name);
+                stuck.push_back(links[i]);
                 throw *troubles[i];
             }
             cni::log_info("deleted the link " + links[i].name + ", whose attachment is not valid");
@@ -51,18 +68,19 @@ void gc(Host& here, const cni::Call& call, const Identity& identity) {
     cni::Failures failures;
     failures.attempt([&] { make_address_source(call, store, host)->collect_garbage(); });
 
-    std::set<std::string> valid_links;
+    HostEnds valid_ends;
     for (const auto& [container, interface] : valid)
-        valid_links.insert(pods::host_link_name({network, container, interface}));
+        valid_ends.add({network, container, interface});
     std::vector<ipam::Lease> leases = store.leases(network);
     std::erase_if(leases, [&](const ipam::Lease& lease) {
         return valid.contains({lease.owner.container, lease.owner.interface});
     });
     failures.attempt([&] {
-        const std::set<std::string> stuck =
-            collect_links(host, network, valid_links, leases, failures);
+        const auto stuck = collect_links(host, network, valid_ends, leases, failures);
         for (const ipam::Lease& lease : leases)
-            if (!stuck.contains(pods::host_link_name(lease.owner)))
+            if (HostEnds end;
+                end.add(lease.owner),
+                std::ranges::none_of(stuck, [&](const auto& link) { return end.contain(link); }))
                 failures.attempt([&] {
                     store.release(lease.owner);
                     cni::log_info("freed " + lease.address.to_string() + " of interface " +

@@ -20,8 +20,8 @@ class HostLinks {
     const netlink::Link* find(const ipam::Owner& owner) const;
 
   private:
-    std::map<std::string, netlink::Link> by_name_;
-    std::map<ip::Mac, netlink::Link> renamed_;
+    std::map<std::string, netlink::Link> by_name_; ///< as they were made
+    std::map<ip::Mac, netlink::Link> unmarked_;    ///< all others
 };
 
 } // namespace pods

@@ -49,8 +49,8 @@ std::string host_link_alias(const std::string& network, const cni::Environment& 
     return alias;
 }
 
-std::optional<ipam::Owner> owner_of_host_link(const std::string& name, const ip::Mac& mac,
-                                              const std::string& alias) {
+std::optional<ipam::Owner> owner_of_host_link(const netlink::Link& link) {
+    const std::string& alias = link.alias;
     const auto network = network_of_alias(alias);
     const std::size_t interface = alias.rfind(' ');
     if (!network || interface == 0)
@@ -61,18 +61,16 @@ std::optional<ipam::Owner> owner_of_host_link(const std::string& name, const ip:
     ipam::Owner owner{.network = *network,
                       .container = alias.substr(container + 1, interface - container - 1),
                       .interface = alias.substr(interface + 1)};
-    const bool proven = host_link_name(owner) == name || link_mac(owner, End::host) == mac;
+    const bool proven =
+        host_link_name(owner) == link.name || link_mac(owner, End::host) == link.mac;
     return proven ? std::optional(std::move(owner)) : std::nullopt;
 }
 
-std::optional<std::string> network_of_host_link(const std::string& name, const std::string& alias) {
+std::optional<std::string> network_of_host_link(const netlink::Link& link) {
+    const std::string& name = link.name;
     const bool named = name.size() == prefix.size() + digits && name.starts_with(prefix) &&
                        name.find_first_not_of("0123456789abcdef", prefix.size()) == name.npos;
-    return named ? network_of_alias(alias) : std::nullopt;
-}
-
-bool is_host_link(const std::string& network, const std::string& name, const std::string& alias) {
-    return network_of_host_link(name, alias) == network;
+    return named || owner_of_host_link(link) ? network_of_alias(link.alias) : std::nullopt;
 }
 
 } // namespace pods

@@ -3,6 +3,7 @@
 #include "cni/environment.h"
 #include "ip/mac.h"
 #include "ipam/store.h"
+#include "netlink/link.h"
 
 #include <optional>
 #include <string>
@@ -25,16 +26,12 @@ ip::Mac link_mac(const ipam::Owner& owner, End end);
 /// CONTAINER eth0", without the pod where the runtime does not name it or there is no room.
 std::string host_link_alias(const std::string& network, const cni::Environment& environment);
 
-/// Whose the host end with this alias is, which the name proves or, where someone gave it another,
-/// the hardware address; none where the alias does not tell, as those of earlier versions do not.
-std::optional<ipam::Owner> owner_of_host_link(const std::string& name, const ip::Mac& mac,
-                                              const std::string& alias);
+/// Whose a host end is, as its alias tells and its name proves or, where someone gave it another,
+/// its hardware address; none where the alias does not tell, as those of earlier versions do not.
+std::optional<ipam::Owner> owner_of_host_link(const netlink::Link& link);
 
-/// The network of which a device with this name and alias is the host end of a pod; none where it
-/// is not one that this project made.
-std::optional<std::string> network_of_host_link(const std::string& name, const std::string& alias);
-
-/// Whether a device with this name and alias is the host end of a pod of `network`.
-bool is_host_link(const std::string& network, const std::string& name, const std::string& alias);
+/// The network of which a device is the host end of a pod; none where it is not one that this
+/// project made.
+std::optional<std::string> network_of_host_link(const netlink::Link& link);
 
 } // namespace pods

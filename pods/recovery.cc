@@ -22,9 +22,9 @@ Told leases_of_links(netlink::Socket& host) {
     Told told;
     std::map<int, ipam::Owner> owners; // by the link's number
     for (const netlink::Link& link : netlink::dump_links(host, "veth")) {
-        if (auto owner = owner_of_host_link(link.name, link.mac, link.alias))
+        if (auto owner = owner_of_host_link(link))
             owners.emplace(link.index, *std::move(owner));
-        else if (network_of_host_link(link.name, link.alias))
+        else if (network_of_host_link(link))
             told.missing = "the alias of the link " + link.name + ", \"" + link.alias +
                            "\", does not name its container";
     }

@@ -223,6 +223,33 @@ TEST_F(Gc, TakesALinkThatGotNoAliasYetByItsLease) {
     EXPECT_TRUE(is_unchanged(host.net(), states[1]));
 }
 
+TEST_F(Gc, KnowsALinkByWhateverName) {
+    const auto rename = [&](std::size_t pod, const std::string& name) {
+        const std::string link = link_of(results[pod]);
+        host.net().ip("link set " + link + " down\nlink set " + link + " name " + name + "\n");
+    };
+    rename(0, "bare");
+    rename(1, "kept");
+    rename(2, "lost");
+    host.net().ip("link set bare alias ''");
+    EXPECT_EQ(gc({{"cni.dev/valid-attachments", {valid(2).at(1)}}}).status, 0);
+    EXPECT_TRUE(has_link(host.net(), "kept"));
+    EXPECT_TRUE(is_leased("podnet", "two"));
+    for (const char* gone : {"bare", "lost"})
+        EXPECT_FALSE(has_link(host.net(), gone));
+    for (const char* gone : {"one", "three"})
+        EXPECT_FALSE(is_leased("podnet", gone));
+}
+
+TEST_F(Gc, FreesNoAddressWhoseLinkStandsUnderAnotherName) {
+    const std::string link = link_of(results[2]);
+    host.net().ip("link set " + link + " down\nlink set " + link + " name lost\n");
+    Call powerless = call({{"cni.dev/valid-attachments", valid(2)}});
+    powerless.wrapper = {"setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", "--"};
+    EXPECT_THAT(host.call(powerless).out, HasSubstr("delete the link lost"));
+    EXPECT_TRUE(is_leased("podnet", "three"));
+}
+
 /// The same pods, and another plugin in the place of the own IPAM module.
 class GcOfAnotherPlugin : public Gc {
   protected:

@@ -169,6 +169,18 @@ TEST_F(UninstallTest, OfSeveralNetworksAndListsTakesThemAll) {
     expect_nothing_left();
 }
 
+TEST_F(UninstallTest, TakesAPodsLinkUnderAnotherName) {
+    install();
+    const Json links = host.net().json("ip -j link show");
+    const auto is_a_pods = [](const Json& each) {
+        return each.at("ifname").get<std::string>().starts_with("veth");
+    };
+    const std::string link = std::ranges::find_if(links, is_a_pods)->at("ifname");
+    host.net().ip("link set " + link + " down\nlink set " + link + " name mine\n");
+    EXPECT_THAT(installation.uninstall().out, HasSubstr("removed the pod link mine (podnet: "));
+    expect_nothing_left();
+}
+
 TEST_F(UninstallTest, ClearsTheMeshWithoutItsStamp) {
     host.net().set_sysctl("net/ipv4/conf/eth0/forwarding", "1");
     before = host.net().state();

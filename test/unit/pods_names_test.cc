@@ -86,36 +86,52 @@ TEST(LinkAlias, HasNoPodWhereThereIsNoRoom) {
     EXPECT_EQ(host_link_alias(std::string(300, 'n'), environment_with({})).size(), 255U);
 }
 
+netlink::Link link_with(const std::string& name, const std::string& alias,
+                        const ip::Mac& mac = {}) {
+    netlink::Link link;
+    link.name = name;
+    link.alias = alias;
+    link.mac = mac;
+    return link;
+}
+
 TEST(LinkAlias, TellsTheOwner) {
     const ipam::Owner owner{"podnet", "c0ffee", "eth0"};
-    const std::string link = host_link_name(owner);
+    const std::string name = host_link_name(owner);
     const ip::Mac mac = link_mac(owner, End::host);
-    EXPECT_EQ(owner_of_host_link(link, mac, "podnet: c0ffee eth0"), owner);
-    EXPECT_EQ(owner_of_host_link(link, {}, "podnet: default/web-0 c0ffee eth0"), owner);
-    EXPECT_EQ(owner_of_host_link("renamed", mac, "podnet: default/web-0 c0ffee eth0"), owner);
+    const auto owner_of = [](const std::string& link, const std::string& alias,
+                             const ip::Mac& address) {
+        return owner_of_host_link(link_with(link, alias, address));
+    };
+    EXPECT_EQ(owner_of(name, "podnet: c0ffee eth0", mac), owner);
+    EXPECT_EQ(owner_of(name, "podnet: default/web-0 c0ffee eth0", {}), owner);
+    EXPECT_EQ(owner_of("renamed", "podnet: default/web-0 c0ffee eth0", mac), owner);
     for (const char* alias :
          {"podnet: default/web-0 eth0", "podnet: c0ffee eth1", "podnet: c0ffee eth0 ",
           "podnet: ", "podnet: c0ffee", "othernet: c0ffee eth0", "c0ffee eth0", " ", ""})
-        EXPECT_EQ(owner_of_host_link(link, mac, alias), std::nullopt) << alias;
-    EXPECT_EQ(owner_of_host_link("veth0123456789a", {}, "podnet: c0ffee eth0"), std::nullopt);
-}
-
-TEST(HostLink, IsKnownByNameAndAlias) {
-    EXPECT_TRUE(is_host_link("podnet", "veth75670d19184", "podnet: c0ffee eth0"));
-    EXPECT_FALSE(is_host_link("podnet", "veth75670d19184", "othernet: c0ffee eth0"));
-    EXPECT_FALSE(is_host_link("podnet", "veth75670d19184", "podnet2: c0ffee eth0"));
-    EXPECT_FALSE(is_host_link("podnet", "veth75670d1918", "podnet: c0ffee eth0"));
-    EXPECT_FALSE(is_host_link("podnet", "veth75670d1918g", "podnet: c0ffee eth0"));
-    EXPECT_FALSE(is_host_link("podnet", "vetx75670d19184", "podnet: c0ffee eth0"));
-    EXPECT_FALSE(is_host_link("podnet", "veth75670d19184", ""));
+        EXPECT_EQ(owner_of(name, alias, mac), std::nullopt) << alias;
+    EXPECT_EQ(owner_of("veth0123456789a", "podnet: c0ffee eth0", {}), std::nullopt);
 }
 
 TEST(HostLink, TellsItsNetwork) {
-    EXPECT_EQ(network_of_host_link("veth75670d19184", "podnet: c0ffee eth0"), "podnet");
-    EXPECT_EQ(network_of_host_link("veth75670d19184", "a.b-c_9: default/web eth0"), "a.b-c_9");
+    const auto network_of = [](const std::string& name, const std::string& alias) {
+        return network_of_host_link(link_with(name, alias));
+    };
+    EXPECT_EQ(network_of("veth75670d19184", "podnet: c0ffee eth0"), "podnet");
+    EXPECT_EQ(network_of("veth0123456789a", "podnet: of an earlier version"), "podnet");
+    EXPECT_EQ(network_of("veth75670d19184", "a.b-c_9: default/web eth0"), "a.b-c_9");
     for (const char* foreign : {"", "podnet", "podnet:", "podnet:x", ": x", "my note: x", "-a: x"})
-        EXPECT_EQ(network_of_host_link("veth75670d19184", foreign), std::nullopt) << foreign;
-    EXPECT_EQ(network_of_host_link("veth7567", "podnet: c0ffee eth0"), std::nullopt);
+        EXPECT_EQ(network_of("veth75670d19184", foreign), std::nullopt) << foreign;
+    for (const char* foreign : {"veth7567", "veth75670d1918", "veth75670d1918g", "vetx75670d19184"})
+        EXPECT_EQ(network_of(foreign, "podnet: c0ffee eth1"), std::nullopt) << foreign;
+}
+
+TEST(HostLink, OfAnotherNameTellsItsNetworkByItsAddress) {
+    const ip::Mac mac = link_mac({"podnet", "c0ffee", "eth0"}, End::host);
+    EXPECT_EQ(network_of_host_link(link_with("renamed", "podnet: c0ffee eth0", mac)), "podnet");
+    EXPECT_EQ(network_of_host_link(link_with("renamed", "podnet: c0ffee eth1", mac)), std::nullopt);
+    EXPECT_EQ(network_of_host_link(link_with("renamed", "othernet: c0ffee eth0", mac)),
+              std::nullopt);
 }
 
 } // namespace
