@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <thread>
 
@@ -14,10 +15,10 @@ using ::testing::HasSubstr;
 
 class AgentMesh : public ::testing::Test {
   protected:
-    void start(int number) {
+    void start(int number, const Words& wrapper = {}) {
         Host& host = cluster.host(number);
         agents.push_back(std::make_unique<Agent>(
-            host, Words{"--nodes-file", file(number).string(), "--ip-masq", "true"}));
+            host, Words{"--nodes-file", file(number).string(), "--ip-masq", "true"}, wrapper));
     }
     std::filesystem::path file(int number) { return cluster.host(number).folder() / "nodes"; }
 
@@ -166,6 +167,28 @@ TEST_F(AgentMesh, RepairsWhateverIsDoneToATunnel) {
     };
     EXPECT_EQ(sorted(after.at("routes")), sorted(before.at("routes")));
     EXPECT_EQ(after.at("sysctls"), before.at("sysctls"));
+}
+
+// As in the DaemonSet, docs/permissions.md.
+TEST_F(AgentMesh, NeedsOneCapability) {
+    agents.clear();
+    start(1, {"setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all,+net_admin",
+              "--no-new-privs", "--"});
+    ASSERT_TRUE(agent().becomes_ready()) << agent().log();
+    std::ifstream status("/proc/" + std::to_string(agent().pid()) + "/status");
+    const std::string lines(std::istreambuf_iterator<char>(status), {});
+    EXPECT_THAT(lines, HasSubstr("CapEff:\t0000000000001000\n")) << "CAP_NET_ADMIN alone";
+
+    write_nodes_file(file(1), all);
+    EXPECT_TRUE(comes_true([&] { return tunnels() == "podnet/host2 podnet/host3 "; })) << tunnels();
+    const std::string link = host().net().json("ip -j route get " + here).at(0).at("dev");
+    host().net().ip("link set " + link + " down\nlink delete ipip-ac10057f\n");
+    host().net().run("nft flush ruleset");
+    host().net().set_sysctl("net/ipv4/ip_forward", "0");
+    EXPECT_TRUE(comes_true([&] { return reaches(near.net, there); })) << agent().log();
+    write_nodes_file(file(1), two);
+    EXPECT_TRUE(comes_true([&] { return tunnels() == "podnet/host2 "; })) << tunnels();
+    EXPECT_EQ(agent().metric("ipip_reconcile_failures_total"), 0) << agent().log();
 }
 
 TEST_F(AgentMesh, LosesNoPacketWhileItIsReplaced) {
