@@ -14,10 +14,13 @@ readonly steps=(style dev release faults churn kubernetes ipip ipip_more runtime
 # two run at a time.
 readonly emulated=(kubernetes ipip ipip_more runtimes demo)
 readonly further_steps=(image kernels mesh_faults threads)
+# All that the steps want of this build, so that it is done at once.
+readonly release=(ipip ipip-ipam ipipctl ipipd fault_test churn_test kubernetes_test tunnel_test system_test
+    managers_test mesh_fault_test)
 readonly fuzz_seconds=60 # for each target
 # Of the system tests those whose own eyes want no IPv6, with every verb and the agent.
 readonly without_ipv6='Mesh.*:CheckOfTunnels.NamesTheS*:CheckOfTunnels.NamesAPod*:AgentMesh.FollowsN*:Masquerade.*'
-readonly fault_stride=97 # of the mesh's faults, of which there are 2,000
+readonly agent_stride=20 mesh_stride=97 # of the faults of the agent with pods, and of the mesh's
 
 say() {
     printf '\n== %s (%d:%02d)\n' "$1" $((SECONDS / 60)) $((SECONDS % 60))
@@ -39,7 +42,7 @@ dev() {
 
 release() {
     say 'release: the static programs'
-    test/build.sh release
+    test/build.sh release "${release[@]}"
     local program
     for program in ipip ipip-ipam ipipctl; do
         test/static.sh "build/release/bin/$program"
@@ -50,7 +53,7 @@ faults() {
     say 'faults: each request refused in turn, and a kill at each system call, on the running kernel'
     test/install.sh iproute2 nftables strace
     test/build.sh release ipip ipip-ipam ipipctl ipipd fault_test
-    build/release/bin/fault_test --gtest_brief=1
+    IPIP_FAULT_STRIDE=${IPIP_FAULT_STRIDE:-$agent_stride} build/release/bin/fault_test --gtest_brief=1
 }
 
 churn() {
@@ -82,7 +85,7 @@ ipip_more() {
     test/build.sh release ipip ipip-ipam ipipctl ipipd system_test managers_test mesh_fault_test
     test/with-ipip.sh --append ipv6.disable=1 build/release/bin/system_test --gtest_filter="$without_ipv6"
     test/with-ipip.sh build/release/bin/managers_test
-    IPIP_FAULT_STRIDE=$fault_stride test/with-ipip.sh build/release/bin/mesh_fault_test --gtest_brief=1
+    IPIP_FAULT_STRIDE=$mesh_stride test/with-ipip.sh build/release/bin/mesh_fault_test --gtest_brief=1
 }
 
 kernels() {

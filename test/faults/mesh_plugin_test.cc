@@ -1,4 +1,5 @@
-#include "test/faults/mesh_sweep.h"
+#include "test/faults/mesh_victim.h"
+#include "test/faults/strikes.h"
 
 #include <csignal>
 #include <sys/syscall.h>
@@ -117,8 +118,8 @@ class Changing {
 
 using Act = bool (*)(const MeshVictim&, const Strike&, Verdict&);
 
-MeshScene scene_of(Act act) {
-    return [act]() -> MeshCase {
+StrikeScene scene_of(Act act) {
+    return [act]() -> StrikeCase {
         const auto victim = std::make_shared<MeshVictim>();
         victim->learn();
         return [act, victim](const Strike& fault, Verdict& verdict) {
@@ -127,7 +128,7 @@ MeshScene scene_of(Act act) {
     };
 }
 
-MeshCase changing() {
+StrikeCase changing() {
     const auto host = std::make_shared<Changing>();
     return [host](const Strike& fault, Verdict& verdict) { return host->change(fault, verdict); };
 }
@@ -146,18 +147,18 @@ std::map<int, int> calls_of_take_away() {
 }
 
 TEST(MeshRefused, OfAnAddThatMakesItLeavesNothingAndTheNextMakesIt) {
-    sweep_mesh("a request of an ADD that makes the mesh refused", refusals(calls_of_make()),
-               scene_of(make));
+    sweep_strikes("a request of an ADD that makes the mesh refused", refusals(calls_of_make()),
+                  scene_of(make));
 }
 
 TEST(MeshRefused, OfAnAddThatChangesItIsPutRightByTheNext) {
-    sweep_mesh("a request of an ADD that changes the mesh refused", refusals(Changing().count()),
-               changing);
+    sweep_strikes("a request of an ADD that changes the mesh refused", refusals(Changing().count()),
+                  changing);
 }
 
 TEST(MeshRefused, OfTheLastDelIsPutRightByTheNextCall) {
-    sweep_mesh("a request of a DEL that takes the mesh away refused",
-               refusals(calls_of_take_away()), scene_of(take_away));
+    sweep_strikes("a request of a DEL that takes the mesh away refused",
+                  refusals(calls_of_take_away()), scene_of(take_away));
 }
 
 // Found by the sweep: the stamp of a mesh that was half taken away was believed.
@@ -178,16 +179,16 @@ TEST(MeshRefused, OfTheLastDelLeavesNoHalfMeshThatTheNextAddTakesForAWholeOne) {
 }
 
 TEST(MeshKilled, AnAddThatMakesItIsPutRightByTheNextCall) {
-    sweep_mesh("killed ADD that makes the mesh", kills(calls_of_make()), scene_of(make));
+    sweep_strikes("killed ADD that makes the mesh", kills(calls_of_make()), scene_of(make));
 }
 
 TEST(MeshKilled, AnAddThatChangesItIsPutRightByTheNext) {
-    sweep_mesh("killed ADD that changes the mesh", kills(Changing().count()), changing);
+    sweep_strikes("killed ADD that changes the mesh", kills(Changing().count()), changing);
 }
 
 TEST(MeshKilled, ADelThatTakesItAwayIsPutRightByTheNextCall) {
-    sweep_mesh("killed DEL that takes the mesh away", kills(calls_of_take_away()),
-               scene_of(take_away));
+    sweep_strikes("killed DEL that takes the mesh away", kills(calls_of_take_away()),
+                  scene_of(take_away));
 }
 
 } // namespace

@@ -15,7 +15,7 @@ constexpr int year = 365 * 24 * 3600; // seconds
 
 /// A program that shows another the boot time of so many seconds later.
 Words later(int seconds) {
-    return {"unshare", "--time", "--fork", "--boottime", std::to_string(seconds)};
+    return {"unshare", "--time", "--kill-child", "--boottime", std::to_string(seconds)};
 }
 
 /// Five addresses: .9 and .11 to .14.

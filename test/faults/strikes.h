@@ -1,9 +1,10 @@
 #pragma once
 
-#include "test/faults/mesh_victim.h"
+#include "test/faults/interception.h"
+#include "test/faults/victim.h"
 
 #include <functional>
-#include <memory>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,14 +18,14 @@ std::vector<Strike> refusals(const std::map<int, int>& counts);
 std::vector<Strike> kills(const std::map<int, int>& counts);
 
 /// Lets one strike; tells what is wrong afterwards, and whether it was met at all.
-using MeshCase = std::function<bool(const Strike& strike, Verdict& verdict)>;
+using StrikeCase = std::function<bool(const Strike& strike, Verdict& verdict)>;
 /// A host for cases, one after the other, until one is not survived.
-using MeshScene = std::function<MeshCase()>;
+using StrikeScene = std::function<StrikeCase()>;
 
 /// Of these strikes every so many-th, the first included, as IPIP_FAULT_STRIDE says (1): as many at
 /// a time as there are processors, each in a scene of its own. Fails the test for each that was not
 /// survived, and where none was met.
-void sweep_mesh(const std::string& campaign, const std::vector<Strike>& strikes,
-                const MeshScene& scene);
+void sweep_strikes(const std::string& campaign, const std::vector<Strike>& strikes,
+                   const StrikeScene& scene);
 
 } // namespace scene

@@ -1,4 +1,4 @@
-#include "test/faults/mesh_sweep.h"
+#include "test/faults/strikes.h"
 
 #include "test/faults/sweep.h"
 
@@ -64,13 +64,13 @@ std::vector<Strike> kills(const std::map<int, int>& counts) {
     return strikes;
 }
 
-void sweep_mesh(const std::string& campaign, const std::vector<Strike>& strikes,
-                const MeshScene& scene) {
+void sweep_strikes(const std::string& campaign, const std::vector<Strike>& strikes,
+                   const StrikeScene& scene) {
     const std::vector<Strike> chosen = sample(strikes);
     std::atomic<std::size_t> next = 0;
     std::atomic<int> met = 0;
     const auto work = [&] {
-        MeshCase act;
+        StrikeCase act;
         for (std::size_t i = 0; (i = next++) < chosen.size();) {
             Verdict verdict;
             bool hit = false;
