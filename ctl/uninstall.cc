@@ -127,9 +127,8 @@ class Uninstall {
         removal_.attempt(as_root, [&] {
             netlink::Socket host;
             std::vector<netlink::Link> links = netlink::dump_links(host, "veth");
-            std::erase_if(links, [](const netlink::Link& link) {
-                return !pods::network_of_host_link(link);
-            });
+            std::erase_if(
+                links, [](const netlink::Link& link) { return !pods::network_of_host_link(link); });
             std::ranges::sort(links, {}, &netlink::Link::alias);
             for (const netlink::Link& link : links)
                 pod_links_.insert(link.index);
