@@ -69,15 +69,19 @@ bool went_down(const ifinfomsg& link) {
 }
 
 /// A link is taken down as it is deleted too: then the kernel does not answer before it is gone.
-bool any_is_down(const std::set<int>& links) {
+/// Where it cannot be asked, one may be down: who is told so looks for himself.
+bool any_may_be_down(const std::set<int>& links) {
     std::vector<Request> requests;
     requests.reserve(links.size());
     for (const int link : links)
         requests.push_back(get_link(link));
-    Socket socket;
-    return std::ranges::any_of(socket.exchange(requests), [](const Socket::Answer& answer) {
-        return !answer.error && !to_link(answer.reply).up;
-    });
+    try {
+        return std::ranges::any_of(Socket().exchange(requests), [](const Socket::Answer& answer) {
+            return answer.error ? answer.error->number() != ENODEV : !to_link(answer.reply).up;
+        });
+    } catch (const Error&) {
+        return true;
+    }
 }
 
 /// The device that the setting is of; negative for those of all and of new ones.
@@ -121,7 +125,7 @@ Monitor::News Monitor::take() {
     read(route_.get(), &Monitor::concerns_mesh, news);
     if (nftables_)
         read(nftables_.get(), &Monitor::any, news);
-    if (!downed_.empty() && any_is_down(std::exchange(downed_, {})))
+    if (!downed_.empty() && any_may_be_down(std::exchange(downed_, {})))
         news.any = true;
     return news;
 }

@@ -55,7 +55,7 @@ class Tended {
             agent_->wait(); // it may have been as it was done
         const auto is_well = [&] {
             if (agent_->has_ended()) {
-                verdict.require(strike.error == 0 || agent_->count("ipipd: ") == 1,
+                verdict.require(strike.error == 0 || agent_->count("ipipd: ") == ++ends_,
                                 "the agent ended without a reason: " + agent_->log());
                 if (strike.number % 2 == 0)
                     require_service(verdict);
@@ -133,6 +133,7 @@ class Tended {
     Json before_;               ///< the host's kernel
     Leases leases_;
     std::map<int, int> counts_;
+    int ends_ = 0; ///< of agents that said why, in the log of all
     std::unique_ptr<Interception> interception_;
     std::unique_ptr<Agent> agent_;
 };

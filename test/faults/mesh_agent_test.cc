@@ -47,7 +47,7 @@ class Kept {
             agent_->wait(); // it may have been as it was done
         const auto is_well = [&] {
             if (agent_->has_ended()) {
-                verdict.require(fault.error == 0 || agent_->count("ipipd: ") == 1,
+                verdict.require(fault.error == 0 || agent_->count("ipipd: ") == ++ends_,
                                 "the agent ended without a reason: " + agent_->log());
                 if (fault.number % 2 == 0)
                     require_service(verdict);
@@ -103,6 +103,7 @@ class Kept {
     std::filesystem::path nodes_file_ = victim_.host().folder() / "nodes";
     Mesh now_ = Mesh::plain;
     std::map<int, int> counts_;
+    int ends_ = 0; ///< of agents that said why, in the log of all
     std::unique_ptr<Interception> interception_;
     std::unique_ptr<Agent> agent_;
 };

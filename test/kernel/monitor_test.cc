@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 namespace netlink {
 namespace {
@@ -60,6 +61,21 @@ TEST_F(MonitorTest, HearsOfAPodsLinkThatSomeoneTakesDown) {
     EXPECT_FALSE(monitor_.take().any) << "it was told";
     host_.ip("link set veth0123456789a up\n");
     EXPECT_FALSE(monitor_.take().any) << "nor is it told that it is mended";
+}
+
+// Found by the faults of the agent, which ended.
+TEST_F(MonitorTest, TakesALinkForDownThatItCannotAskFor) {
+    Pod target{Netns::open(pod_.path())};
+    attach(socket_, target, link_);
+    (void)monitor_.take();
+    host_.ip("link set veth0123456789a down\n");
+    rlimit limit{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const rlimit none{0, limit.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    const Monitor::News news = monitor_.take();
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+    EXPECT_TRUE(news.any);
 }
 
 TEST_F(MonitorTest, HearsOfWhatOthersChange) {
