@@ -23,8 +23,8 @@ enum class Use {
 netlink::Fd lock(const std::filesystem::path& state_dir, Use use);
 
 /// The same, alone, for one who makes no mesh: none where there is no such file, because nobody has
-/// used a mesh. Who finds then that the file is gone gives up with ESTALE. Throws
-/// std::system_error.
+/// used a mesh. Whoever waits in lock() meanwhile and then finds the file removed gets ESTALE.
+/// Throws std::system_error.
 std::optional<netlink::Fd> shut(const std::filesystem::path& state_dir);
 
 } // namespace mesh

@@ -13,19 +13,24 @@ namespace plugin {
 
 namespace {
 
-/// The host ends of some pods, by the names that they were made with and, as these can be changed,
-/// by their hardware addresses.
+/// The host ends of some pods: by whose they are or, where their aliases do not tell, by the names
+/// that they were made with and by their hardware addresses.
 class HostEnds {
   public:
-    void add(const ipam::Owner& owner) {
-        names_.insert(pods::host_link_name(owner));
-        macs_.insert(pods::link_mac(owner, pods::End::host));
+    explicit HostEnds(std::set<ipam::Owner> owners) : owners_(std::move(owners)) {
+        for (const ipam::Owner& owner : owners_) {
+            names_.insert(pods::host_link_name(owner));
+            macs_.insert(pods::link_mac(owner, pods::End::host));
+        }
     }
     bool contain(const netlink::Link& link) const {
+        if (const auto owner = pods::owner_of_host_link(link))
+            return owners_.contains(*owner);
         return names_.contains(link.name) || macs_.contains(link.mac);
     }
 
   private:
+    std::set<ipam::Owner> owners_;
     std::set<std::string> names_;
     std::set<ip::Mac> macs_;
 };
@@ -37,9 +42,10 @@ std::vector<netlink::Link> collect_links(netlink::Socket& host, const std::strin
                                          const HostEnds& valid,
                                          const std::vector<ipam::Lease>& leases,
                                          cni::Failures& failures) {
-    HostEnds leased;
+    std::set<ipam::Owner> owners;
     for (const ipam::Lease& lease : leases)
-        leased.add(lease.owner);
+        owners.insert(lease.owner);
+    const HostEnds leased(std::move(owners));
     std::vector<netlink::Link> links = netlink::dump_links(host, "veth");
     std::erase_if(links, [&](const netlink::Link& link) {
         return valid.contain(link) ||
@@ -58,6 +64,11 @@ std::vector<netlink::Link> collect_links(netlink::Socket& host, const std::strin
     return stuck;
 }
 
+bool stands(const ipam::Owner& owner, const std::vector<netlink::Link>& links) {
+    const HostEnds end({owner});
+    return std::ranges::any_of(links, [&](const netlink::Link& link) { return end.contain(link); });
+}
+
 } // namespace
 
 void gc(Host& here, const cni::Call& call, const Identity& identity) {
@@ -68,19 +79,16 @@ void gc(Host& here, const cni::Call& call, const Identity& identity) {
     cni::Failures failures;
     failures.attempt([&] { make_address_source(call, store, host)->collect_garbage(); });
 
-    HostEnds valid_ends;
+    std::set<ipam::Owner> valid_owners;
     for (const auto& [container, interface] : valid)
-        valid_ends.add({network, container, interface});
+        valid_owners.insert({network, container, interface});
     std::vector<ipam::Lease> leases = store.leases(network);
-    std::erase_if(leases, [&](const ipam::Lease& lease) {
-        return valid.contains({lease.owner.container, lease.owner.interface});
-    });
+    std::erase_if(leases,
+                  [&](const ipam::Lease& lease) { return valid_owners.contains(lease.owner); });
     failures.attempt([&] {
-        const auto stuck = collect_links(host, network, valid_ends, leases, failures);
+        const auto stuck = collect_links(host, network, HostEnds(valid_owners), leases, failures);
         for (const ipam::Lease& lease : leases)
-            if (HostEnds end;
-                end.add(lease.owner),
-                std::ranges::none_of(stuck, [&](const auto& link) { return end.contain(link); }))
+            if (!stands(lease.owner, stuck))
                 failures.attempt([&] {
                     store.release(lease.owner);
                     cni::log_info("freed " + lease.address.to_string() + " of interface " +

@@ -8,7 +8,11 @@ HostLinks::HostLinks(netlink::Socket& host, const std::string& network) {
     for (netlink::Link& link : netlink::dump_links(host, "veth"))
         if (network_of_host_link(link) == network) {
             const auto owner = owner_of_host_link(link);
-            by_name_.emplace(owner ? host_link_name(*owner) : link.name, std::move(link));
+            const std::string name = owner ? host_link_name(*owner) : link.name;
+            if (link.name == name) // it comes before a twin of another name
+                by_name_.insert_or_assign(name, std::move(link));
+            else
+                by_name_.emplace(name, std::move(link));
         } else {
             unmarked_.emplace(link.mac, std::move(link));
         }

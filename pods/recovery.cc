@@ -20,31 +20,35 @@ struct Told {
 
 Told leases_of_links(netlink::Socket& host) {
     Told told;
-    std::map<int, ipam::Owner> owners; // by the link's number
+    struct End {
+        std::string name; ///< of the link, as it is now
+        ipam::Owner owner;
+    };
+    std::map<int, End> ends; // by the link's number
     for (const netlink::Link& link : netlink::dump_links(host, "veth")) {
         if (auto owner = owner_of_host_link(link))
-            owners.emplace(link.index, *std::move(owner));
+            ends.emplace(link.index, End{link.name, *std::move(owner)});
         else if (network_of_host_link(link))
             told.missing = "the alias of the link " + link.name + ", \"" + link.alias +
                            "\", does not name its container";
     }
-    if (owners.empty())
+    if (ends.empty())
         return told;
     std::set<int> with_address;
     for (const ip::Family family : {ip::Family::v4, ip::Family::v6})
         for (const netlink::Route& route : netlink::dump_own_routes(host, family))
-            if (const auto owner = owners.find(route.link);
-                owner != owners.end() &&
+            if (const auto end = ends.find(route.link);
+                end != ends.end() &&
                 route.destination == ip::Cidr::host(route.destination.network())) {
                 told.leases.push_back({.address = route.destination.network(),
-                                       .owner = owner->second,
+                                       .owner = end->second.owner,
                                        .since = ipam::boot_time()});
                 with_address.insert(route.link);
             }
-    for (const auto& [link, owner] : owners)
+    for (const auto& [link, end] : ends)
         if (!with_address.contains(link))
-            told.missing = "there is no route to interface " + owner.interface + " of container " +
-                           owner.container + ", by " + host_link_name(owner) +
+            told.missing = "there is no route to interface " + end.owner.interface +
+                           " of container " + end.owner.container + ", by " + end.name +
                            "; add it, or delete that link if the container is gone";
     return told;
 }

@@ -10,17 +10,17 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
 readonly steps=(style dev release faults churn kubernetes ipip ipip_more runtimes demo bench manifests supply tidy fuzz)
-# An emulated machine keeps little more than one processor busy: of these that stand one behind the other
-# two run at a time.
+# Where these boot an emulated machine it keeps little more than one processor busy, so two of them run at a
+# time. On this machine's own kernel they would be in each other's way: modules are taken out of it.
 readonly emulated=(kubernetes ipip ipip_more runtimes demo)
 readonly further_steps=(image kernels mesh_faults threads)
-# All that the steps want of this build, so that it is done at once.
+# What the steps want of this build, so that it is done at once; only the benchmark adds to it.
 readonly release=(ipip ipip-ipam ipipctl ipipd fault_test churn_test kubernetes_test tunnel_test system_test
     managers_test mesh_fault_test)
 readonly fuzz_seconds=60 # for each target
 # Of the system tests those whose own eyes want no IPv6, with every verb and the agent.
 readonly without_ipv6='Mesh.*:CheckOfTunnels.NamesTheS*:CheckOfTunnels.NamesAPod*:AgentMesh.FollowsN*:Masquerade.*'
-readonly agent_stride=20 mesh_stride=97 # of the faults of the agent with pods, and of the mesh's
+readonly agent_stride=19 mesh_stride=97 # of the faults of the agent with pods, and of the mesh's
 
 say() {
     printf '\n== %s (%d:%02d)\n' "$1" $((SECONDS / 60)) $((SECONDS % 60))
@@ -157,6 +157,8 @@ aside() {
     local status=0
     test/run.sh "$1" >"$logs/$1" 2>&1 || status=$?
     cat "$logs/$1"
+    mv "$logs/$1" "$logs/$1.shown"
+    ((status == 0)) || echo "$1" >>"$logs/failed"
     return "$status"
 }
 
@@ -164,18 +166,30 @@ aside() {
 reap() {
     wait -n || {
         wait
+        say "FAILED: $(paste --serial --delimiters=' ' "$logs/failed")"
         exit 1
     }
     ((running -= 1)) || true
 }
 
+# What was not shown is all that there is to see of steps that somebody ended.
+clean_up() {
+    local log
+    for log in "$logs"/*; do
+        [[ ! -f $log || $log == */failed || $log == *.shown ]] || tail --verbose --lines=100 "$log"
+    done
+    rm -rf "$logs"
+}
+
 logs=$(mktemp --directory)
-trap 'rm -rf "$logs"' EXIT
-trap 'trap - INT && kill 0' INT # what runs in the background would not hear of it
+trap clean_up EXIT
+trap 'trap "" INT TERM HUP && kill 0 && exit 130' INT TERM HUP # what runs aside does not hear of it
 running=0
+at_once=1
+! test/with-ipip.sh --boots || at_once=2
 for step in "${@:-${steps[@]}}"; do
     if (($# != 1)) && [[ " ${emulated[*]} " == *" $step "* ]]; then
-        ((running < 2)) || reap
+        ((running < at_once)) || reap
         echo "begun: $step"
         aside "$step" &
         ((running += 1))
@@ -185,4 +199,4 @@ for step in "${@:-${steps[@]}}"; do
     fi
 done
 while ((running)); do reap; done
-say 'PASS: everything'
+say "PASS: ${*:-everything}"

@@ -9,9 +9,15 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 
 test/install.sh clang-tidy
 test/build.sh clang test_headers
+files=()
+for file in "$@"; do
+    files+=("$(realpath "$file")")
+    grep --quiet --fixed-strings "\"${files[-1]}\"" build/clang/compile_commands.json ||
+        { echo "tidy.sh: $file is no file of the build" >&2 && exit 2; }
+done
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-run-clang-tidy -quiet -p build/clang "${@/#/$PWD/}" >"$log" 2>&1 || {
+run-clang-tidy -quiet -p build/clang "${files[@]}" >"$log" 2>&1 || {
     # All that it was called with comes along, and how many warnings are those of libraries.
     grep -vE '^(clang-tidy|[0-9]+ warnings? generated)' "$log" >&2
     exit 1

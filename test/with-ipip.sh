@@ -3,7 +3,9 @@
 # kernel makes them, else in a virtual machine with a Debian kernel.
 #
 #   test/with-ipip.sh [OPTION of test/vm/run.sh]... [--] COMMAND [ARG...]
+#   test/with-ipip.sh --boots
 #
+# With --boots it runs nothing, and succeeds where it would boot one.
 # Asking for a certain kernel (--kernel, --suite, --append) means the virtual machine.
 set -euo pipefail
 
@@ -13,6 +15,11 @@ here=$(dirname "$(readlink -f "$0")")
 makes_ipip() {
     unshare --net ip link add probe type ipip local 192.0.2.1 remote 192.0.2.2 2>/dev/null
 }
+
+if [[ $# == 1 && $1 == --boots ]]; then
+    makes_ipip && exit 1
+    exit
+fi
 
 # Finds the command behind the options, which all take a value but --help.
 certain_kernel=''

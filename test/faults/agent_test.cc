@@ -53,17 +53,19 @@ class Tended {
         interception_->arm({});
         if (hit && strike.error == 0)
             agent_->wait(); // it may have been as it was done
+        int ended = 0;
         const auto is_well = [&] {
             if (agent_->has_ended()) {
                 verdict.require(strike.error == 0 || agent_->count("ipipd: ") == ++ends_,
                                 "the agent ended without a reason: " + agent_->log());
-                if (strike.number % 2 == 0)
-                    require_service(verdict);
+                verdict.require(++ended == 1, "the next one ended too: " + agent_->log());
+                require_service(verdict, "without the agent");
                 start();
             }
             return agent_->page("/readyz").status == 200 && is_mended();
         };
         verdict.require(comes_true(is_well), "not mended, or not ready: " + agent_->log());
+        require_service(verdict, "at last");
         for (const Json& result : results_)
             verdict.require(reaches(host_.net(), address_of(result)),
                             "out of reach: " + address_of(result));
@@ -108,17 +110,17 @@ class Tended {
         }
     }
 
-    /// A pod comes and goes while there is no agent, and has an address of its own.
-    void require_service(Verdict& verdict) const {
+    /// A pod comes and goes, and has an address of its own.
+    void require_service(Verdict& verdict, const std::string& when) const {
         const Pod pod("another");
         const Call call{
             .verb = "ADD", .config = config_, .container = pod.id, .netns = pod.net.path()};
         const Output output = host_.call(call);
-        verdict.require(output.status == 0, "ADD without the agent: " + output.out);
+        verdict.require(output.status == 0, "ADD " + when + ": " + output.out);
         if (output.status != 0)
             return;
         const std::string address = address_of(Json::parse(output.out));
-        verdict.require(!leases_.contains(address), "given twice: " + address);
+        verdict.require(!leases_.contains(address), "given twice " + when + ": " + address);
         host_.del(pod, config_);
     }
 

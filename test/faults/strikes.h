@@ -10,7 +10,7 @@
 
 namespace scene {
 
-/// The calls that are refused: each with one error, as the sweep without peers tries the others.
+/// The calls that are refused, each with one error; refusal_test.cc tries the others on the plugin.
 std::vector<int> refused_calls();
 /// A refusal of each of those among the calls that were counted.
 std::vector<Strike> refusals(const std::map<int, int>& counts);
@@ -24,7 +24,7 @@ using StrikeScene = std::function<StrikeCase()>;
 
 /// Of these strikes every so many-th, the first included, as IPIP_FAULT_STRIDE says (1): as many at
 /// a time as there are processors, each in a scene of its own. Fails the test for each that was not
-/// survived, and where none was met.
+/// survived, and where not even half were met.
 void sweep_strikes(const std::string& campaign, const std::vector<Strike>& strikes,
                    const StrikeScene& scene);
 

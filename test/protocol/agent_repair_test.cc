@@ -106,13 +106,19 @@ TEST_F(PodsWiring, IsPossibleAgainAfterSomebodySpoiledTheNodesFile) {
         return std::string(std::istreambuf_iterator<char>(file), {});
     };
     const std::string before = content();
-    std::filesystem::remove(path);
-    EXPECT_TRUE(comes_true([&] { return content() == before; })) << agent->log();
-    EXPECT_TRUE(agent->says("repaired: wrote /run/ipip-cni/nodes.json anew")) << agent->log();
-    std::ofstream(path) << "{}";
-    host.net().ip("route delete 10.10.100.1/32\n"); // or it looks half a minute later
-    EXPECT_TRUE(comes_true([&] { return content() == before; })) << agent->log();
-    EXPECT_EQ(agent->count("nodes.json anew"), 2) << agent->log();
+    for (const int times : {1, 2}) {
+        if (times == 1)
+            std::filesystem::remove(path);
+        else
+            std::ofstream(path) << "{}";
+        host.net().ip("route delete 10.10.100.1/32\n"); // or it looks half a minute later
+        const auto restored = [&] {
+            return agent->count("repaired: wrote /run/ipip-cni/nodes.json anew") == times;
+        };
+        EXPECT_TRUE(comes_true(restored)) << agent->log();
+        EXPECT_EQ(content(), before);
+        EXPECT_TRUE(comes_true([&] { return !route().empty(); })) << agent->log();
+    }
     const Pod other("other");
     EXPECT_EQ(address_of(host.add(other, agent->config())), "10.10.100.2");
 }
@@ -134,7 +140,7 @@ TEST_F(PodsWiring, HasItsNameAgainAfterSomebodyRenamedTheLink) {
 }
 
 TEST_F(PodsWiring, IsInItsGroupAgainByWhichTheSourceCheckKnowsIt) {
-    host.net().ip("link set " + link + " group 0\n");
+    host.net().ip("link set " + link + " group 0\n"); // which wakes nobody; it looks now and then
     EXPECT_TRUE(agent->says("repaired: put back into its group the link " + link)) << agent->log();
     EXPECT_EQ(host.net().json("ip -j link show dev " + link).at(0).at("group"), "94");
 }

@@ -61,7 +61,8 @@ Process::~Process() {
 }
 
 int Process::stop(int signal) {
-    ::kill(pid_, signal);
+    if (!has_ended()) // or its number may be another's by now
+        ::kill(pid_, signal);
     return wait().value_or(-1);
 }
 
