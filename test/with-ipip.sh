@@ -18,7 +18,7 @@ makes_ipip() {
 
 if [[ $# == 1 && $1 == --boots ]]; then
     makes_ipip && exit 1
-    exit
+    exit 0
 fi
 
 # Finds the command behind the options, which all take a value but --help.
