@@ -18,7 +18,7 @@ done
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 run-clang-tidy -quiet -p build/clang "${files[@]}" >"$log" 2>&1 || {
-    # All that it was called with comes along, and how many warnings are those of libraries.
-    grep -vE '^(clang-tidy|[0-9]+ warnings? generated)' "$log" >&2
+    # In colours, with each call of clang-tidy and the number of the libraries' warnings.
+    sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -vE '^(clang-tidy|[0-9]+ warnings? generated)' >&2
     exit 1
 }
