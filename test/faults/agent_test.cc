@@ -1,7 +1,7 @@
 #include "test/faults/strikes.h"
-#include "test/system/agent.h"
+#include "test/faults/struck_agent.h"
 
-#include <csignal>
+#include <array>
 #include <fstream>
 
 // Somebody damages what pods have of the host, and the agent puts it right: each system call that
@@ -19,52 +19,32 @@ class Tended {
   public:
     /// The agent's calls of these kinds are watched; all where there are none.
     Tended(Damage damage, std::vector<int> watched)
-        : damage_(damage), watched_(std::move(watched)) {
-        write_nodes_file(nodes_file_, cluster_.nodes());
-        start();
-        if (!agent_->becomes_ready())
-            throw std::runtime_error("the agent is not ready: " + agent_->log());
-        config_ = agent_->config();
+        : damage_(damage), agent_(host_, nodes_file(), std::move(watched)) {
+        if (!agent_.agent().becomes_ready())
+            throw std::runtime_error("the agent is not ready: " + agent_.agent().log());
+        config_ = agent_.agent().config();
         for (const Pod& pod : pods_)
             results_.push_back(host_.add(pod, config_));
         before_ = host_.net().state();
         leases_ = leases_in(host_.state_dir());
     }
-    Tended(const Tended&) = delete;
-    Tended& operator=(const Tended&) = delete;
-    ~Tended() { agent_.reset(); } // before what it waits for
 
     /// Returns how often each call was made.
     std::map<int, int> count() {
         Verdict verdict;
         befall({}, verdict);
         EXPECT_TRUE(verdict.is_survived()) << verdict.text();
-        return counts_;
+        return agent_.counts();
     }
 
     bool befall(const Strike& strike, Verdict& verdict) {
-        start(); // one that repairs the same again and again would take that for a fight
-        verdict.require(agent_->becomes_ready(), "no agent to begin with: " + agent_->log());
-        interception_->arm(strike);
-        do_damage();
-        comes_true([&] { return agent_->has_ended() || is_mended(); });
-        counts_ = interception_->counts();
-        const bool hit = interception_->hit();
-        interception_->arm({});
-        if (hit && strike.error == 0)
-            agent_->wait(); // it may have been as it was done
-        int ended = 0;
-        const auto is_well = [&] {
-            if (agent_->has_ended()) {
-                verdict.require(strike.error == 0 || agent_->count("ipipd: ") == ++ends_,
-                                "the agent ended without a reason: " + agent_->log());
-                verdict.require(++ended == 1, "the next one ended too: " + agent_->log());
-                require_service(verdict, "without the agent");
-                start();
-            }
-            return agent_->page("/readyz").status == 200 && is_mended();
-        };
-        verdict.require(comes_true(is_well), "not mended, or not ready: " + agent_->log());
+        agent_.start_anew(); // one that repairs the same again and again takes that for a fight
+        verdict.require(agent_.agent().becomes_ready(), "no agent: " + agent_.agent().log());
+        const auto mended = [&] { return is_mended(); };
+        const bool hit = agent_.strike(
+            strike, [&] { do_damage(); }, mended);
+        agent_.require_well(verdict, strike, mended,
+                            [&] { require_service(verdict, "without the agent"); });
         require_service(verdict, "at last");
         for (const Json& result : results_)
             verdict.require(reaches(host_.net(), address_of(result)),
@@ -73,15 +53,10 @@ class Tended {
     }
 
   private:
-    void start() {
-        if (agent_)
-            agent_->stop(SIGKILL); // to be told to end takes it two seconds, and is not the matter
-        agent_.reset();
-        interception_ = std::make_unique<Interception>(watched_);
-        agent_ = std::make_unique<Agent>(
-            host_,
-            Words{"--nodes-file", nodes_file_.string(), "--name", "podnet", "--ip-masq", "true"},
-            Words{}, [this] { interception_->begin(); });
+    fs::path nodes_file() const {
+        fs::path file = host_.folder() / "nodes";
+        write_nodes_file(file, cluster_.nodes());
+        return file;
     }
 
     fs::path lease_file() const {
@@ -125,19 +100,14 @@ class Tended {
     }
 
     Damage damage_;
-    std::vector<int> watched_;
     Cluster cluster_{1};
     Host& host_ = cluster_.host(1);
-    fs::path nodes_file_ = host_.folder() / "nodes";
+    StruckAgent agent_;
     std::array<Pod, 2> pods_{Pod{"one"}, Pod{"two"}};
     std::string config_;
     std::vector<Json> results_; ///< of the pods' ADDs
     Json before_;               ///< the host's kernel
     Leases leases_;
-    std::map<int, int> counts_;
-    int ends_ = 0; ///< of agents that said why, in the log of all
-    std::unique_ptr<Interception> interception_;
-    std::unique_ptr<Agent> agent_;
 };
 
 StrikeScene tended(Damage damage, const std::vector<int>& watched) {

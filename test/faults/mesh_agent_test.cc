@@ -1,7 +1,7 @@
 #include "mesh/stamp.h"
 #include "test/faults/mesh_victim.h"
 #include "test/faults/strikes.h"
-#include "test/system/agent.h"
+#include "test/faults/struck_agent.h"
 
 // The agent finds other nodes in its file: each system call that it makes until the mesh of them
 // stands is refused in turn, or it is killed there.
@@ -15,59 +15,38 @@ using Mesh = MeshVictim::Mesh;
 class Kept {
   public:
     /// The agent's calls of these kinds are watched; all where there are none.
-    explicit Kept(std::vector<int> watched) : watched_(std::move(watched)) {
-        victim_.learn();
-        write_nodes_file(nodes_file_, victim_.nodes(now_));
-        start();
-        EXPECT_TRUE(agent_->becomes_ready()) << agent_->log();
+    explicit Kept(std::vector<int> watched)
+        : agent_(victim_.host(), prepare(), std::move(watched)) {
+        EXPECT_TRUE(agent_.agent().becomes_ready()) << agent_.agent().log();
     }
-    Kept(const Kept&) = delete;
-    Kept& operator=(const Kept&) = delete;
-    ~Kept() { agent_.reset(); }
 
     /// Returns how often each call was made.
     std::map<int, int> count() {
         Verdict verdict;
         change({}, verdict);
         EXPECT_TRUE(verdict.is_survived()) << verdict.text();
-        return counts_;
+        return agent_.counts();
     }
 
     bool change(const Strike& fault, Verdict& verdict) {
         now_ = now_ == Mesh::plain ? Mesh::changed : Mesh::plain;
         const std::string before = finished();
-        interception_->arm(fault);
-        write_nodes_file(nodes_file_, victim_.nodes(now_));
         const auto stands = [&] { return !finished().empty() && finished() != before; };
-        comes_true([&] { return agent_->has_ended() || stands(); });
-        counts_ = interception_->counts();
-        const bool hit = interception_->hit();
-        interception_->arm({});
-        if (hit && fault.error == 0)
-            agent_->wait(); // it may have been as it was done
-        const auto is_well = [&] {
-            if (agent_->has_ended()) {
-                verdict.require(fault.error == 0 || agent_->count("ipipd: ") == ++ends_,
-                                "the agent ended without a reason: " + agent_->log());
-                if (fault.number % 2 == 0)
-                    require_service(verdict);
-                start();
-            }
-            return stands() && agent_->page("/readyz").status == 200;
-        };
-        verdict.require(comes_true(is_well), "no mesh, or not ready: " + agent_->log());
+        const bool hit = agent_.strike(
+            fault, [&] { write_nodes_file(nodes_file_, victim_.nodes(now_)); }, stands);
+        agent_.require_well(verdict, fault, stands, [&] {
+            if (fault.number % 2 == 0)
+                require_service(verdict);
+        });
         victim_.require_mesh(verdict, now_, "at last");
         return hit;
     }
 
   private:
-    void start() {
-        agent_.reset(); // before what it waits for
-        interception_ = std::make_unique<Interception>(watched_);
-        agent_ = std::make_unique<Agent>(
-            victim_.host(),
-            Words{"--nodes-file", nodes_file_.string(), "--ip-masq", "true", "--name", "podnet"},
-            Words{}, [this] { interception_->begin(); });
+    std::filesystem::path prepare() {
+        victim_.learn();
+        write_nodes_file(nodes_file_, victim_.nodes(now_));
+        return nodes_file_;
     }
 
     /// The fingerprint of a mesh that was made to its end; empty while one is in the making.
@@ -99,13 +78,9 @@ class Kept {
     }
 
     MeshVictim victim_;
-    std::vector<int> watched_;
     std::filesystem::path nodes_file_ = victim_.host().folder() / "nodes";
     Mesh now_ = Mesh::plain;
-    std::map<int, int> counts_;
-    int ends_ = 0; ///< of agents that said why, in the log of all
-    std::unique_ptr<Interception> interception_;
-    std::unique_ptr<Agent> agent_;
+    StruckAgent agent_;
 };
 
 StrikeScene kept(const std::vector<int>& watched) {
