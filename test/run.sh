@@ -152,6 +152,12 @@ for step in "${@:-${steps[@]}}"; do
         { echo "no step $step; there are: ${steps[*]} ${further_steps[*]}" >&2 && exit 2; }
 done
 
+# How many of the emulated steps run at a time, see above.
+count_at_once() {
+    test/install.sh iproute2
+    if test/with-ipip.sh --boots; then echo 2; else echo 1; fi
+}
+
 # Runs a step as a program of its own, and shows what it said when it is over.
 aside() {
     local status=0
@@ -184,11 +190,10 @@ clean_up() {
 logs=$(mktemp --directory)
 trap clean_up EXIT
 trap 'trap "" INT TERM HUP && kill 0 && exit 130' INT TERM HUP # what runs aside does not hear of it
-running=0
-at_once=1
-! test/with-ipip.sh --boots || at_once=2
+running=0 at_once=0
 for step in "${@:-${steps[@]}}"; do
     if (($# != 1)) && [[ " ${emulated[*]} " == *" $step "* ]]; then
+        ((at_once)) || at_once=$(count_at_once)
         ((running < at_once)) || reap
         echo "begun: $step"
         aside "$step" &
