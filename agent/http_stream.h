@@ -52,6 +52,8 @@ class HttpStream {
     HttpStream& operator=(const HttpStream&) = delete;
     ~HttpStream();
 
+    /// 200 or more: interim answers are passed over. One beyond 599 is possible too and counts as a
+    /// failure of the server (RFC 9110, section 15).
     long status() const;
     /// Of a header such as Retry-After, in seconds; none where it is missing.
     std::optional<std::chrono::seconds> retry_after() const;

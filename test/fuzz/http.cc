@@ -87,7 +87,7 @@ std::optional<std::string> get(const std::string& url,
                                const std::shared_ptr<agent::Interrupt>& interrupt) {
     try {
         agent::HttpStream stream({}, {.url = url, .limit = limit}, interrupt);
-        expect(stream.status() >= 200 && stream.status() < 1000, "a status is final");
+        expect(stream.status() >= 200, "a status is final");
         const auto wait = stream.retry_after().value_or(std::chrono::seconds(0));
         expect(wait.count() >= 0 && std::chrono::milliseconds(wait).count() >= 0,
                "there is a time to wait");
