@@ -1,6 +1,7 @@
 #include "agent/file_source.h"
 
 #include "agent/log.h"
+#include "mesh/cluster.h"
 #include "netlink/fd.h"
 #include "json/field.h"
 
@@ -17,6 +18,7 @@ namespace agent {
 namespace {
 
 constexpr std::chrono::seconds again{1};
+constexpr std::chrono::seconds look_anyway{5};
 
 [[noreturn]] void fail(const std::string& what) {
     throw std::system_error(errno, std::generic_category(), what);
@@ -24,8 +26,8 @@ constexpr std::chrono::seconds again{1};
 
 } // namespace
 
-FileSource::FileSource(std::filesystem::path path)
-    : path_(std::move(path)), interrupt_(std::make_shared<Interrupt>()) {}
+FileSource::FileSource(const std::filesystem::path& path)
+    : path_(std::filesystem::absolute(path)), interrupt_(std::make_shared<Interrupt>()) {}
 
 FileSource::~FileSource() {
     interrupt_->interrupt();
@@ -49,20 +51,21 @@ void FileSource::follow(const Deliver& deliver) {
     const netlink::Fd events(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     // The directory is watched, since a rename brings another file under the name, or, where
     // Kubernetes mounts a ConfigMap, another directory under "..data", through which the name
-    // leads.
+    // leads. Of other links, and of a directory that is another by now, nothing is told.
     if (!events || ::inotify_add_watch(events.get(), path_.parent_path().c_str(),
                                        IN_CLOSE_WRITE | IN_MOVED_TO) < 0)
         fail("cannot follow " + path_.parent_path().string());
+    std::string version = mesh::file_version(path_);
     // Of what could not be read for want of memory or descriptors no news will come once more.
     for (bool known = read(deliver);;) {
-        const auto found =
-            interrupt_->wait_for(events.get(), known ? std::nullopt : std::optional(again));
+        const auto found = interrupt_->wait_for(events.get(), known ? look_anyway : again);
         if (found == Interrupt::Found::interrupted)
             return;
-        const bool ours = found == Interrupt::Found::input && is_of_ours(events.get());
-        if (ours)
+        const bool told = found == Interrupt::Found::input && is_of_ours(events.get());
+        const bool is_another = std::exchange(version, mesh::file_version(path_)) != version;
+        if (told || is_another)
             complained_.clear(); // of another file it is said anew
-        if (ours || found == Interrupt::Found::nothing)
+        if (told || is_another || !known)
             known = read(deliver);
     }
 }

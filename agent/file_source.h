@@ -14,7 +14,7 @@ namespace agent {
 /// stays, a line in the log says why, and it is read again until it can be.
 class FileSource : public NodeSource {
   public:
-    explicit FileSource(std::filesystem::path path);
+    explicit FileSource(const std::filesystem::path& path);
     ~FileSource() override;
     void start(Deliver deliver) override;
 

@@ -36,6 +36,10 @@ match-device=interface-name:ipip-*;interface-name:veth???????????
 managed=0
 )";
 
+std::string installed(const fs::path& path) {
+    return "installed " + path.string();
+}
+
 } // namespace
 
 Installation::State Installation::state_of(const fs::path& path) {
@@ -62,8 +66,8 @@ bool Installation::copy(const fs::path& from, const fs::path& to) {
 
 std::string Installation::conflist() const {
     json::Value own = options_.network;
-    own.erase("name");
-    own.erase("plugins");
+    for (const char* key : {"name", "plugins", "cniVersion", "cniVersions"})
+        own.erase(key);
     own["type"] = "ipip";
     own["nodesFile"] = options_.state_dir() / cni::nodes_file_name;
     own["capabilities"] = {{"ips", true}, {"mac", true}, {"dns", true}, {"ipRanges", true}};
@@ -72,33 +76,41 @@ std::string Installation::conflist() const {
         for (const json::Field& plugin : more->array())
             plugins.push_back(plugin.value());
     // Runtimes older than version 1.1.0 refuse a list that is of it; the others take the highest.
-    return json::Value{{"cniVersion", "1.0.0"},
-                       {"cniVersions", {"0.4.0", "1.0.0", "1.1.0"}},
-                       {"name", options_.network.at("name")},
-                       {"plugins", std::move(plugins)}}
-               .dump(2) +
-           '\n';
+    json::Value list{{"cniVersion", "1.0.0"}, {"cniVersions", {"0.4.0", "1.0.0", "1.1.0"}}};
+    if (options_.network.contains("cniVersion")) // as a plugin behind ours may serve less
+        list = {{"cniVersion", options_.network.at("cniVersion")}};
+    if (options_.network.contains("cniVersions"))
+        list["cniVersions"] = options_.network.at("cniVersions");
+    list["name"] = options_.network.at("name");
+    list["plugins"] = std::move(plugins);
+    return list.dump(2) + '\n';
 }
 
 std::vector<std::string> Installation::complete() {
     std::vector<std::string> lines;
     const auto note = [&](bool changed, const fs::path& path) {
         if (changed)
-            lines.push_back("installed " + path.string());
+            lines.push_back(installed(path));
     };
     if (!options_.program_dir.empty())
         for (const char* name : cni::programs)
             note(copy(options_.program_dir / name, options_.cni_bin_dir / name),
                  options_.cni_bin_dir / name);
+    const fs::path list = options_.cni_conf_dir / cni::conflist_name;
+    note(put_file(list, conflist(), for_all), list);
+    return lines;
+}
+
+std::vector<std::string> Installation::tell_network_managers() {
+    std::vector<std::string> lines;
     for (const auto& [path, content] :
          {std::pair(cni::networkd_network_file, networkd_drop_in),
           std::pair(cni::network_manager_file, network_manager_drop_in)}) {
         const fs::path place = options_.etc_dir / fs::path(path).lexically_relative("/etc");
-        if (fs::is_directory(place.parent_path())) // else the host has no such manager
-            note(put_file(place, content, for_all), place);
+        if (fs::is_directory(place.parent_path()) && // else the host has no such manager
+            put_file(place, content, for_all))
+            lines.push_back(installed(place));
     }
-    const fs::path list = options_.cni_conf_dir / cni::conflist_name;
-    note(put_file(list, conflist(), for_all), list);
     return lines;
 }
 

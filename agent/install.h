@@ -17,9 +17,13 @@ class Installation {
   public:
     explicit Installation(const Options& options) : options_(options) {}
 
-    /// Puts everything in its place, the list last: it has the runtime call the programs. Cheap
-    /// where nothing changed. Returns a line for each file that was. Throws std::system_error.
+    /// Puts programs and list in their places, the list last: it has the runtime call the programs.
+    /// Cheap where nothing changed. Returns a line for each file that was. Throws
+    /// std::system_error.
     std::vector<std::string> complete();
+
+    /// Puts the drop-ins in their places. Pods start without. As complete().
+    std::vector<std::string> tell_network_managers();
 
     /// The files that runtimes would take instead of the list, since they take the first by name.
     std::vector<std::string> rivals() const;

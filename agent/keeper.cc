@@ -208,7 +208,8 @@ void Keeper::do_chores() {
         health_.change([](Condition& condition) { condition.trouble.clear(); });
     } catch (const std::exception& error) {
         chores_backoff_ = std::clamp(chores_backoff_ * 2, first_backoff, longest_backoff);
-        look_by(chores_backoff_);
+        if (backoff_ == milliseconds(0)) // else there is good reason to wait
+            look_by(chores_backoff_);
         fail(error.what());
     }
 }
@@ -234,6 +235,9 @@ void Keeper::keep() {
     } catch (const mesh::Conflict& conflict) { // which came in the way of what stood
         if (leave_out(conflict))
             return make();
+        health_.change([](Condition& condition) { condition.stands = false; });
+        throw;
+    } catch (const json::FieldError&) { // this host is none of the nodes any more
         health_.change([](Condition& condition) { condition.stands = false; });
         throw;
     }
@@ -385,6 +389,8 @@ void Keeper::install() {
             log_warning(rival + " comes before " + cni::conflist_name +
                         " by name, and runtimes take the first; remove it");
     rivals_ = std::move(rivals);
+    for (const std::string& line : installation_.tell_network_managers())
+        log_info(line);
 }
 
 } // namespace agent

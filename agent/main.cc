@@ -63,13 +63,17 @@ void follow(const netlink::Fd& stop, Mailbox& mailbox, netlink::Monitor& monitor
             throw std::system_error(errno, std::generic_category(), "cannot wait");
         if (waits[0].revents != 0)
             return;
-        if (const auto roster = mailbox.take())
+        const auto roster = mailbox.take();
+        if (roster)
             keeper.take(*roster);
-        if (const auto news = monitor.take(); news.any)
+        const auto news = monitor.take();
+        if (news.any)
             keeper.kernel_changed(news.processes);
-        if (keeper.due() <= Keeper::Clock::now())
+        const bool is_due = keeper.due() <= Keeper::Clock::now();
+        if (is_due)
             keeper.look();
-        looked();
+        if (roster || news.any || is_due) // not where a pod came
+            looked();
     }
 }
 
@@ -129,17 +133,21 @@ class Cluster {
 
   private:
     /// The interface may lose its address for a while, in the hands of DHCP for instance.
-    ip::Address read_address() const {
+    ip::Address read_address() {
         try {
-            return address_of(interface_);
+            const ip::Address address = address_of(interface_);
+            complained_.clear();
+            return address;
         } catch (const std::exception& error) {
-            log_warning(std::string(error.what()) + "; the Node keeps " + address_.to_string());
+            if (std::exchange(complained_, error.what()) != error.what())
+                log_warning(complained_ + "; the Node keeps " + address_.to_string());
             return address_;
         }
     }
 
     std::string interface_;
-    ip::Address address_; ///< of the interface
+    ip::Address address_;    ///< of the interface
+    std::string complained_; ///< what was said last, of its address
     KubeConfig config_;
     KubeSource source_;
     Reporter reporter_;

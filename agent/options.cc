@@ -67,7 +67,7 @@ struct Flags {
         put("sourceCheck", source_check);
         if (!network.contains("name"))
             network["name"] = "podnet";
-        for (const char* key : {"cniVersion", "cniVersions", "type", "nodes", "nodesFile"})
+        for (const char* key : {"type", "nodes", "nodesFile"})
             network.erase(key); // ours to say
         return network;
     }

@@ -1,8 +1,12 @@
 #include "agent/server.h"
 
 #include <CivetServer.h>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <map>
+#include <semaphore>
 #include <stdexcept>
 #include <vector>
 
@@ -38,7 +42,11 @@ class Page : public CivetHandler {
 };
 
 std::vector<std::string> options_for(const std::string& address) {
-    const std::string port = address.starts_with(':') ? address.substr(1) : address;
+    std::string port = address.starts_with(':') ? address.substr(1) : address;
+    const auto colon = port.rfind(':');
+    // A DaemonSet puts a node's IPv6 address before the port as it is.
+    if (colon != std::string::npos && port.find(':') != colon && !port.starts_with('['))
+        port = '[' + port.substr(0, colon) + ']' + port.substr(colon);
     return {"listening_ports",    port,    "num_threads",           "2",
             "request_timeout_ms", "10000", "keep_alive_timeout_ms", "0"};
 }
@@ -49,7 +57,8 @@ class Server::Handlers {
   public:
     Handlers(const std::string& address, const Health& health,
              std::shared_ptr<const Metrics> metrics)
-        : server_(options_for(address)) {
+        : server_(options_for(address), &callbacks(), this) {
+        require_threads();
         constexpr const char* plain = "text/plain; charset=utf-8";
         add("/healthz", plain, [] { return Answer{200, "ok\n"}; });
         add("/readyz", plain, [&health] {
@@ -62,13 +71,42 @@ class Server::Handlers {
     }
 
   private:
+    static const CivetCallbacks& callbacks() {
+        static const CivetCallbacks callbacks = [] {
+            CivetCallbacks chosen;
+            chosen.init_thread = [](const mg_context* context, int type) -> void* {
+                constexpr int master = 0;
+                const auto* server = static_cast<const CivetServer*>(mg_get_user_data(context));
+                const auto* self = static_cast<const Handlers*>(server->getUserContext());
+                if (type == master)
+                    self->accepting_.release();
+                return nullptr;
+            };
+            return chosen;
+        }();
+        return callbacks;
+    }
+
+    /// civetweb does not look whether its thread that takes connections could be started, and would
+    /// wait for its end for good.
+    void require_threads() {
+        if (accepting_.try_acquire_for(std::chrono::seconds(10)))
+            return;
+        std::fputs("ipipd: cannot start the threads of the HTTP server; let this process have more "
+                   "memory and threads\n",
+                   stderr);
+        std::_Exit(1);
+    }
+
     void add(const std::string& path, const char* type, std::function<Answer()> answer) {
         const auto [page, is_new] =
             pages_.emplace(path, std::make_unique<Page>(type, std::move(answer)));
         server_.addHandler(path, *page->second);
     }
 
-    std::map<std::string, std::unique_ptr<Page>> pages_; // outlive the server's threads
+    // Both outlive the server's threads.
+    std::map<std::string, std::unique_ptr<Page>> pages_;
+    mutable std::binary_semaphore accepting_{0};
     CivetServer server_;
 };
 

@@ -105,14 +105,12 @@ Result::Address read_with_length(const json::Field& field) {
     return field.parsed([](std::string_view text) {
         const auto slash = text.find('/');
         const ip::Address address = ip::Address::parse(text.substr(0, slash));
-        // The block's own parser knows what a length may be; the host bits are the address.
-        unsigned length = address.bits();
-        if (slash != std::string_view::npos) {
-            const std::string everywhere = address.family() == ip::Family::v4 ? "0.0.0.0" : "::";
-            length = ip::Cidr::parse(everywhere + std::string(text.substr(slash))).length();
-        }
-        return Result::Address{
-            .address = address, .prefix = length, .gateway = {}, .interface = {}};
+        return Result::Address{.address = address,
+                               .prefix = slash == std::string_view::npos
+                                             ? address.bits()
+                                             : ip::parse_length(text, address),
+                               .gateway = {},
+                               .interface = {}};
     });
 }
 
@@ -215,7 +213,8 @@ std::optional<Result> read_previous(const json::Field& config, const std::string
     const auto previous = config.find("prevResult");
     if (!previous)
         return std::nullopt;
-    if (const auto theirs = previous->find("cniVersion"); theirs && theirs->string() != version)
+    if (const auto theirs = previous->find("cniVersion");
+        theirs && !theirs->string().empty() && theirs->string() != version)
         theirs->fail(theirs->shown() + " is not the configuration's cniVersion, \"" + version +
                      "\"; a runtime converts the result to it");
     return read_result(*previous, version);

@@ -12,7 +12,9 @@ const std::vector<std::string>& served_versions() {
 
 std::string read_version(const json::Field& config) {
     const auto field = config.find("cniVersion");
-    const std::string version = field ? field->string() : served_versions().front();
+    std::string version = field ? field->string() : "";
+    if (version.empty()) // libcni writes it where a list has none
+        version = served_versions().front();
     if (std::ranges::find(served_versions(), version) == served_versions().end()) {
         std::string list;
         for (const std::string& served : served_versions())

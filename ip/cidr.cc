@@ -4,21 +4,32 @@
 
 namespace ip {
 
-Cidr Cidr::parse(std::string_view text) {
-    const std::string quoted = '"' + std::string(text) + '"';
-    const auto slash = text.find('/');
-    if (slash == std::string_view::npos)
-        throw ParseError(quoted + " is not a CIDR; write one such as 10.10.100.0/24");
-    const Address address = Address::parse(text.substr(0, slash));
-    const std::string_view digits = text.substr(slash + 1);
+namespace {
+
+std::string quoted(std::string_view text) {
+    return '"' + std::string(text) + '"';
+}
+
+} // namespace
+
+unsigned parse_length(std::string_view text, const Address& address) {
+    const std::string_view digits = text.substr(text.find('/') + 1);
     unsigned length = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
     if (error != std::errc{} || end != digits.data() + digits.size() || length > address.bits())
-        throw ParseError(quoted + " has no prefix length from 0 to " +
+        throw ParseError(quoted(text) + " has no prefix length from 0 to " +
                          std::to_string(address.bits()) + " behind its slash");
-    const Cidr result(address, length);
+    return length;
+}
+
+Cidr Cidr::parse(std::string_view text) {
+    const auto slash = text.find('/');
+    if (slash == std::string_view::npos)
+        throw ParseError(quoted(text) + " is not a CIDR; write one such as 10.10.100.0/24");
+    const Address address = Address::parse(text.substr(0, slash));
+    const Cidr result(address, parse_length(text, address));
     if (result.network_ != address)
-        throw ParseError(quoted + " has host bits set; write " + result.to_string());
+        throw ParseError(quoted(text) + " has host bits set; write " + result.to_string());
     return result;
 }
 

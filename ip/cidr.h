@@ -40,4 +40,8 @@ class Cidr {
     std::uint8_t length_ = 0;
 };
 
+/// The length behind the slash of an address in CIDR notation: 24 of "10.1.2.3/24". Throws
+/// ParseError, which quotes all of `text`.
+unsigned parse_length(std::string_view text, const Address& address);
+
 } // namespace ip

@@ -105,9 +105,18 @@ class Draft {
 void create(const fs::path& directory, const std::string& name, const Store::Known& known) {
     make_directory(directory);
     forget_other_boots(directory, name);
-    const Draft draft(directory, name, known ? known() : std::vector<Lease>());
-    // Unlike rename(2), link(2) never replaces: the first of several processes wins.
     const std::string path = directory / name;
+    std::vector<Lease> leases;
+    try {
+        if (known)
+            leases = known();
+    } catch (...) {
+        if (fs::exists(path)) // another process was first, and what is to be known came after it
+            return;
+        throw;
+    }
+    const Draft draft(directory, name, leases);
+    // Unlike rename(2), link(2) never replaces: the first of several processes wins.
     if (link(draft.path().c_str(), path.c_str()) != 0 && errno != EEXIST)
         fail("make " + path, errno);
 }

@@ -39,7 +39,8 @@ Remnant describe(const netlink::Route& route) {
 
 Remnant describe_forwarding(const std::string& device, const std::string& network) {
     return {.what = "forwarding on " + device + " (turned on for " + network + ')',
-            .by_hand = "sysctl -w net.ipv4.conf." + device + ".forwarding=0"};
+            // With slashes: of dots, sysctl would take that of eth0.100 for one more.
+            .by_hand = "sysctl -w net/ipv4/conf/" + device + "/forwarding=0"};
 }
 
 class Clear {

@@ -48,6 +48,11 @@ std::string_view network_of(const netlink::Link& link) {
     return std::string_view(link.alias).substr(0, link.alias.find('/'));
 }
 
+/// What people have written there to describe the device does not.
+bool names_network(const netlink::Link& link) {
+    return link.alias.find('/') != std::string::npos;
+}
+
 bool is_as_made(const netlink::Link& link, const netlink::TunnelDevice& device) {
     return link.name == device.name && link.alias == device.alias && link.local == device.local &&
            link.remote == device.remote && link.ttl == device.ttl && link.mtu == device.mtu &&
@@ -117,7 +122,7 @@ class Planner {
 
   private:
     void refuse_other_network(const netlink::Link& link) const {
-        if (!link.alias.empty() && network_of(link) != wanted_.network)
+        if (names_network(link) && network_of(link) != wanted_.network)
             throw Conflict("the tunnel " + link.name + " belongs to the network \"" +
                            std::string(network_of(link)) +
                            "\", and a host has one mesh; use that network's "
@@ -364,9 +369,8 @@ Observed select_ours(const Observed& observed) {
     Observed ours;
     std::set<int> going;
     for (const netlink::Link& link : observed.tunnels) {
-        const bool made_by_us = !link.alias.empty() && network_of(link) != link.alias;
         const bool in_the_making = link.alias.empty() && link.name == device_name(link.remote);
-        if (has_our_name(link) && (made_by_us || in_the_making)) {
+        if (has_our_name(link) && (names_network(link) || in_the_making)) {
             ours.tunnels.push_back(link);
             going.insert(link.index);
         }

@@ -135,9 +135,14 @@ void replace(const std::filesystem::path& path, const std::string& text) {
     {
         const netlink::Fd file(
             ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
-        if (!file ||
-            ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+        if (!file)
             fail("write", draft);
+        for (std::string_view rest = text; !rest.empty();) { // a disk that fills up takes a part
+            const ssize_t size = ::write(file.get(), rest.data(), rest.size());
+            if (size < 0 && errno != EINTR)
+                fail("write", draft);
+            rest.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+        }
     }
     if (::rename(draft.c_str(), path.c_str()) != 0)
         fail("write", path);

@@ -4,6 +4,7 @@
 #include "netlink/error.h"
 #include "netlink/link.h"
 #include "netlink/message.h"
+#include "netlink/nft.h"
 #include "netlink/socket.h"
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <cerrno>
 #include <initializer_list>
 #include <linux/netconf.h>
+#include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -120,11 +122,18 @@ void Monitor::find_links() {
             links_.insert(static_cast<int>(entry->if_index));
 }
 
+void Monitor::note_links() {
+    try {
+        find_links();
+    } catch (const Error&) { // those of before do meanwhile: who is told looks for himself
+    }
+}
+
 Monitor::News Monitor::take() {
     News news;
     read(route_.get(), &Monitor::concerns_mesh, news);
     if (nftables_)
-        read(nftables_.get(), &Monitor::any, news);
+        read(nftables_.get(), &Monitor::concerns_rules, news);
     if (!downed_.empty() && any_may_be_down(std::exchange(downed_, {})))
         news.any = true;
     return news;
@@ -135,7 +144,7 @@ void Monitor::read(int fd, bool (Monitor::*concerns)(nlmsghdr*), News& news) {
     for (;;) {
         const ssize_t size = receive_from_kernel(fd, buffer.data(), buffer.size(), 0);
         if (size < 0 && errno == ENOBUFS) { // it had more to say than we could hear
-            find_links();
+            note_links();
             news.any = true;
             continue;
         }
@@ -191,6 +200,11 @@ bool Monitor::concerns_mesh(nlmsghdr* header) {
     default:
         return true;
     }
+}
+
+bool Monitor::concerns_rules(nlmsghdr* header) {
+    // What tells of a table, a chain, a rule, a set, ... has the table's name first.
+    return text_in(nlmsg_find_attr(header, sizeof(nfgenmsg), NFTA_TABLE_NAME)) == nft::table;
 }
 
 } // namespace netlink

@@ -9,9 +9,9 @@ struct nlmsghdr;
 namespace netlink {
 
 /// Hears what is changed in the calling thread's network namespace, by whomever: links, IPv4
-/// addresses and routes, forwarding, and nftables. What is a pod's business alone, that its link
-/// comes or goes and its host route comes, is not told, so that a pod wakes nobody up; that its
-/// link is down and stays is.
+/// addresses and routes, forwarding, and our table of nftables. What is a pod's business alone,
+/// that its link comes or goes and its host route comes, is not told, so that a pod wakes nobody
+/// up; that its link is down and stays is.
 ///
 /// It says that something changed, and not what: whoever hears it looks for himself, and so
 /// misses nothing when the kernel had more to say than the socket could hold.
@@ -36,9 +36,12 @@ class Monitor {
 
   private:
     void read(int fd, bool (Monitor::*concerns)(nlmsghdr*), News& news);
+    /// Throws Error.
     void find_links();
+    /// The same, unless it cannot be done now.
+    void note_links();
     bool concerns_mesh(nlmsghdr* header);
-    bool any(nlmsghdr*) { return true; }
+    bool concerns_rules(nlmsghdr* header);
 
     Fd route_;
     Fd nftables_;

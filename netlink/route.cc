@@ -164,8 +164,9 @@ std::vector<Route> dump_own_routes(Socket& socket, ip::Family family) {
     header.rtm_table = RT_TABLE_MAIN;
     const Request request{make_message(RTM_GETROUTE, 0, header), "list the routes"};
     try {
-        return dump_all<Route>(socket, request, read_route,
-                               [](const Route& route) { return route.protocol == own_protocol; });
+        return dump_all<Route>(socket, request, read_route, [family](const Route& route) {
+            return route.protocol == own_protocol && route.destination.family() == family;
+        });
     } catch (const Error& error) {
         if (error.number() == ENOENT) // the table comes with the first route in it
             return {};
@@ -177,8 +178,9 @@ std::vector<Route> dump_routes(Socket& socket, ip::Family family) {
     rtmsg header{};
     header.rtm_family = static_cast<unsigned char>(af(family));
     const Request request{make_message(RTM_GETROUTE, 0, header), "list the routes"};
-    return dump_all<Route>(socket, request, read_route,
-                           [](const Route& route) { return route.link != 0; });
+    return dump_all<Route>(socket, request, read_route, [family](const Route& route) {
+        return route.link != 0 && route.destination.family() == family;
+    });
 }
 
 } // namespace netlink

@@ -40,14 +40,19 @@ json::Value read_dns(const json::Field& document) {
     return dns->object().empty() ? json::Value() : dns->value();
 }
 
-/// The runtime's own words for what a result calls "nameservers" and "search" (CNI conventions).
+/// The runtime's own words for what a result calls "nameservers" and "search" (CNI conventions);
+/// containerd writes them with a capital.
 json::Value read_runtime_dns(const json::Field& dns) {
     json::Value result = json::Value::object();
-    constexpr std::array<std::pair<const char*, const char*>, 3> words{
-        {{"servers", "nameservers"}, {"searches", "search"}, {"options", "options"}}};
-    for (const auto& [theirs, ours] : words)
-        if (const auto list = dns.find(theirs))
+    constexpr std::array<std::array<const char*, 3>, 3> words{
+        {{"servers", "Servers", "nameservers"},
+         {"searches", "Searches", "search"},
+         {"options", "Options", "options"}}};
+    for (const auto& [theirs, capital, ours] : words) {
+        const auto plain = dns.find(theirs);
+        if (const auto list = plain ? plain : dns.find(capital))
             result[ours] = strings(*list);
+    }
     return result;
 }
 

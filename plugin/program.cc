@@ -5,6 +5,7 @@
 #include "plugin/error.h"
 #include "plugin/recover.h"
 #include "plugin/verbs.h"
+#include "pods/recovery.h"
 
 namespace plugin {
 
@@ -47,7 +48,17 @@ json::Value Program::add(const cni::Call& call) {
 }
 
 void Program::del(const cni::Call& call) {
-    with_whole_leases(call, [&] { plugin::del(here_, call, prepare_cleaning(call)); });
+    const auto del = [&] {
+        with_whole_leases(call, [&] { plugin::del(here_, call, prepare_cleaning(call)); });
+    };
+    try {
+        del();
+    } catch (const pods::Untold&) {
+        // What this pod's own link does not tell goes with it.
+        if (!del_link(here_, call, read_identity(call.config)))
+            throw;
+        del();
+    }
 }
 
 void Program::check(const cni::Call& call) {

@@ -56,15 +56,20 @@ Told leases_of_links(netlink::Socket& host) {
 } // namespace
 
 ipam::Store open_leases(netlink::Socket& host, const std::filesystem::path& state_dir) {
-    return ipam::Store(state_dir, [&] { return leases_of_links(host).leases; });
+    return ipam::Store(state_dir, [&] {
+        auto [leases, missing] = leases_of_links(host);
+        if (!missing.empty())
+            throw Untold("the leases of " + state_dir.native() +
+                         " are gone, and cannot be made anew: " + missing);
+        return std::move(leases);
+    });
 }
 
 std::string recover_leases(netlink::Socket& host, const std::filesystem::path& state_dir,
                            const ipam::DamagedStore& damage) {
     const auto [leases, missing] = leases_of_links(host);
-    if (!missing.empty()) // an address would be given away
-        throw ipam::StoreError(std::string(damage.what()) +
-                               " (they cannot be made anew: " + missing + ')');
+    if (!missing.empty())
+        throw Untold(std::string(damage.what()) + " (they cannot be made anew: " + missing + ')');
     const auto kept = ipam::rebuild(state_dir, damage, leases);
     if (!kept)
         return "the leases were damaged, and another process has made them anew";

@@ -9,15 +9,22 @@
 
 namespace pods {
 
+/// A pod's link does not tell whose it is, or has no route: its address would be given away. what()
+/// names the link and the mend. Nothing was changed.
+class Untold : public ipam::StoreError {
+  public:
+    using StoreError::StoreError;
+};
+
 /// Opens the lease store of `state_dir`. Where there is none, though pods run, somebody has taken
-/// it away: it begins with the leases that the pods' links tell of, as in recover_leases(), but for
-/// those that do not tell. Throws ipam::StoreError, netlink::Error.
+/// it away: it begins with the leases that the pods' links tell of, as in recover_leases(). Throws
+/// ipam::StoreError, Untold where a link does not tell; netlink::Error.
 ipam::Store open_leases(netlink::Socket& host, const std::filesystem::path& state_dir);
 
 /// Makes the damaged lease store of `state_dir` anew from the pods' links: who holds an address
 /// is in the alias of its link, the address in the host's route to it. Returns a line about it.
-/// REQUIRES: no ADD is between its lease and its link. Throws ipam::StoreError, also where a link
-/// does not tell whose it is or has no route: then nothing is changed; netlink::Error.
+/// REQUIRES: no ADD is between its lease and its link. Throws ipam::StoreError, Untold where a link
+/// does not tell; netlink::Error.
 std::string recover_leases(netlink::Socket& host, const std::filesystem::path& state_dir,
                            const ipam::DamagedStore& damage);
 

@@ -19,7 +19,7 @@ readonly release=(ipip ipip-ipam ipipctl ipipd fault_test churn_test kubernetes_
     managers_test mesh_fault_test)
 readonly fuzz_seconds=60 # for each target
 # Of the system tests those whose own eyes want no IPv6, with every verb and the agent.
-readonly without_ipv6='Mesh.*:CheckOfTunnels.NamesTheS*:CheckOfTunnels.NamesAPod*:AgentMesh.FollowsN*:Masquerade.*'
+readonly without_ipv6='Mesh.*:*/AnyMesh.*:MeshOfOne.*:Deletion.*:StatusOfTunnels.*:CheckOfTunnels.NamesTheS*:CheckOfTunnels.NamesAPod*:AgentMesh.FollowsN*:Masquerade.*'
 readonly agent_stride=19 mesh_stride=97 # of the faults of the agent with pods, and of the mesh's
 
 say() {

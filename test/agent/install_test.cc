@@ -9,7 +9,6 @@ namespace agent {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
@@ -77,9 +76,30 @@ TEST_F(Install, PutsFurtherPluginsBehindItsOwn) {
 TEST_F(Install, TellsNetworkManagersOnlyWhereTheyAre) {
     fs::create_directories(folder_ / "etc/systemd/network");
     EXPECT_THAT(
-        Installation(options_).complete(),
-        Contains("installed " + (folder_ / "etc/systemd/network/00-ipip-cni.network").string()));
+        Installation(options_).tell_network_managers(),
+        ElementsAre("installed " + (folder_ / "etc/systemd/network/00-ipip-cni.network").string()));
     EXPECT_FALSE(fs::exists(folder_ / "etc/NetworkManager"));
+}
+
+TEST_F(Install, HasTheListWhereNetworkManagersCannotBeTold) {
+    fs::create_directories(folder_ / "etc/systemd/network/00-ipip-cni.network"); // none to replace
+    Installation installation(options_);
+    installation.complete();
+    EXPECT_EQ(list().at("name"), "podnet");
+    EXPECT_THROW(installation.tell_network_managers(), std::system_error);
+}
+
+TEST_F(Install, TakesTheUsersVersionsForPluginsThatServeLess) {
+    options_.network["cniVersions"] = {"0.4.0", "1.0.0"};
+    Installation(options_).complete();
+    EXPECT_EQ(list().at("cniVersion"), "1.0.0");
+    EXPECT_EQ(list().at("cniVersions"), json::parse(R"(["0.4.0", "1.0.0"])"));
+    EXPECT_FALSE(list().at("plugins")[0].contains("cniVersions"));
+    options_.network["cniVersion"] = "0.4.0";
+    options_.network.erase("cniVersions");
+    Installation(options_).complete();
+    EXPECT_EQ(list().at("cniVersion"), "0.4.0");
+    EXPECT_FALSE(list().contains("cniVersions"));
 }
 
 TEST_F(Install, SaysWhichProgramCannotBeRead) {

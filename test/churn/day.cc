@@ -162,7 +162,7 @@ void Day::compare() const {
                 const std::string address = address_of(slot->result);
                 EXPECT_TRUE(told.emplace(address, slot->pod->id).second)
                     << address << " is given twice";
-                links.emplace(address, slot->result.at("interfaces").at(0).at("name"));
+                links.emplace(address, link_of(slot->result));
             }
     EXPECT_EQ(leases_in(host().state_dir()), told);
     EXPECT_EQ(pod_routes(host().net()), links);

@@ -1,18 +1,20 @@
+#include "cni/host_files.h"
 #include "test/faults/strikes.h"
 #include "test/faults/struck_agent.h"
 
 #include <array>
 #include <fstream>
+#include <sys/syscall.h>
 
-// Somebody damages what pods have of the host, and the agent puts it right: each system call that
-// it makes meanwhile is refused in turn, or it is killed there.
+// Somebody damages what pods have of the host, and the agent puts it right, or does so as it
+// starts: each system call that it makes meanwhile is refused in turn, or it is killed there.
 
 namespace scene {
 namespace {
 
 namespace fs = std::filesystem;
 
-enum class Damage { wiring, leases };
+enum class Damage { wiring, leases, before_start };
 
 /// A host without peers, with an agent and two pods.
 class Tended {
@@ -38,11 +40,10 @@ class Tended {
     }
 
     bool befall(const Strike& strike, Verdict& verdict) {
-        agent_.start_anew(); // one that repairs the same again and again takes that for a fight
-        verdict.require(agent_.agent().becomes_ready(), "no agent: " + agent_.agent().log());
         const auto mended = [&] { return is_mended(); };
-        const bool hit = agent_.strike(
-            strike, [&] { do_damage(); }, mended);
+        const bool hit = damage_ == Damage::before_start
+                             ? strike_from_start(strike)
+                             : strike_in_service(strike, verdict, mended);
         agent_.require_well(verdict, strike, mended,
                             [&] { require_service(verdict, "without the agent"); });
         require_service(verdict, "at last");
@@ -53,6 +54,22 @@ class Tended {
     }
 
   private:
+    bool strike_in_service(const Strike& strike, Verdict& verdict,
+                           const std::function<bool()>& mended) {
+        agent_.start_anew(); // one that repairs the same again and again takes that for a fight
+        verdict.require(agent_.agent().becomes_ready(), "no agent: " + agent_.agent().log());
+        return agent_.strike(
+            strike, [&] { do_damage(); }, mended);
+    }
+
+    bool strike_from_start(const Strike& strike) {
+        const fs::path list = agent_.agent().conf_dir() / cni::conflist_name;
+        agent_.stop();
+        fs::remove(list);
+        do_damage();
+        return agent_.strike_from_start(strike, [&] { return fs::exists(list) && is_mended(); });
+    }
+
     fs::path nodes_file() const {
         fs::path file = host_.folder() / "nodes";
         write_nodes_file(file, cluster_.nodes());
@@ -71,7 +88,7 @@ class Tended {
             std::ofstream(lease_file(), std::ios::trunc) << std::string(10'000, 'x');
             host_.net().ip("route delete unreachable 10.10.100.0/24 metric 4096\n"); // has it look
         } else {
-            const std::string link = results_[0].at("interfaces").at(0).at("name");
+            const std::string link = link_of(results_[0]);
             host_.net().ip("link set " + link + " down\n" + "route delete " +
                            address_of(results_[1]) + '\n');
         }
@@ -120,8 +137,9 @@ StrikeScene tended(Damage damage, const std::vector<int>& watched) {
 }
 
 void refuse(Damage damage, const std::string& campaign) {
-    sweep_strikes(campaign, refusals(Tended(damage, refused_calls()).count()),
-                  tended(damage, refused_calls()));
+    std::vector<int> watched = refused_calls();
+    watched.push_back(SYS_seccomp);
+    sweep_strikes(campaign, refusals(Tended(damage, watched).count()), tended(damage, watched));
 }
 
 void kill(Damage damage, const std::string& campaign) {
@@ -134,6 +152,14 @@ TEST(RefusedAgent, MendsPodsAllTheSame) {
 
 TEST(RefusedAgent, MakesLeasesAnewAllTheSame) {
     refuse(Damage::leases, "a request of the agent that makes leases anew refused");
+}
+
+TEST(RefusedAgent, StartsAllTheSameOrSaysWhyNot) {
+    refuse(Damage::before_start, "a request of the agent that starts refused");
+}
+
+TEST(KilledAgent, LeavesItsStartToTheNext) {
+    kill(Damage::before_start, "killed agent that starts");
 }
 
 TEST(KilledAgent, LeavesPodsToTheNext) {

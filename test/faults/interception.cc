@@ -117,6 +117,10 @@ int Interception::decide(int call) {
     if (call == SYS_execve)
         return 0;
     const std::scoped_lock lock(mutex_);
+    if (after_ != Strike::any) {
+        after_ = call == after_ ? Strike::any : after_;
+        return 0;
+    }
     ++counts_[call];
     if ((strike_.call != Strike::any && strike_.call != call) || ++seen_ != strike_.number)
         return 0;
@@ -124,9 +128,10 @@ int Interception::decide(int call) {
     return strike_.error == 0 ? killed : strike_.error;
 }
 
-void Interception::arm(const Strike& strike) {
+void Interception::arm(const Strike& strike, int after) {
     const std::scoped_lock lock(mutex_);
     strike_ = strike;
+    after_ = after;
     seen_ = 0;
     hit_ = false;
     counts_.clear();

@@ -33,8 +33,8 @@ class Interception {
     /// std::system_error.
     void begin() const;
 
-    /// Counts from now on, and strikes there.
-    void arm(const Strike& strike);
+    /// Counts from now on, or from the next call of the kind `after`, and strikes there.
+    void arm(const Strike& strike, int after = Strike::any);
     bool hit() const;
     /// How often each call was made since then.
     std::map<int, int> counts() const;
@@ -49,6 +49,7 @@ class Interception {
     int in_ = -1;
     mutable std::mutex mutex_;
     Strike strike_;
+    int after_ = Strike::any; ///< the call that is waited for yet
     int seen_ = 0;
     bool hit_ = false;
     std::map<int, int> counts_;

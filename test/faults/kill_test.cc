@@ -115,7 +115,7 @@ void kill_del(Victim::Kind kind, Then then, const std::string& campaign) {
                 del = before_the_boot(victim, del);
             }
             const Output added = victim.require_success(verdict, add, "before");
-            const std::string link = Json::parse(added.out).at("interfaces").at(0).at("name");
+            const std::string link = link_of(Json::parse(added.out));
             const bool hit = strike(victim.host(), del, fault).hit;
             if (then != Then::boot) // whose leases are not those of this boot
                 victim.require_lease_where_linked(verdict, killed, link, "after the kill");

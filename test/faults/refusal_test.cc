@@ -68,6 +68,17 @@ std::vector<Row> rows_of(const std::string& verb) {
     return rows;
 }
 
+/// Those of them that are of these calls, with this error where one is named.
+std::vector<Row> rows_of(const std::string& verb, const std::set<std::string>& calls,
+                         const std::string& error = {}) {
+    std::vector<Row> rows = rows_of(verb);
+    std::erase_if(rows, [&](const Row& row) {
+        return !calls.contains(row.fault.call) ||
+               (!error.empty() && row.fault.how != "error=" + error);
+    });
+    return rows;
+}
+
 /// From one call on the kernel refuses all: nothing can be undone then.
 std::vector<Row> lasting_rows_of(const std::string& verb) {
     std::vector<Row> rows;
@@ -112,7 +123,7 @@ bool fail_add(const Victim& victim, const Fault& fault, Verdict& verdict) {
 bool fail_del(const Victim& victim, const Fault& fault, Verdict& verdict) {
     const Pod pod("pod");
     const Output added = victim.require_success(verdict, victim.add(pod), "before");
-    const std::string link = Json::parse(added.out).at("interfaces").at(0).at("name");
+    const std::string link = link_of(Json::parse(added.out));
     const auto [output, hit] = strike(victim.host(), victim.del(pod), fault);
     victim.require_lease_where_linked(verdict, pod, link, "after the DEL struck");
     if (output.status != 0) {
@@ -186,6 +197,36 @@ TEST(RefusedRequest, OfAnyOtherDelIsDoneByTheNext) {
 
 TEST(RefusedRequest, OfGcIsDoneByTheNext) {
     sweep(Victim::Kind::serving, rows_of("GC"), fail_gc, 30);
+}
+
+// What these campaigns found, each by itself.
+
+TEST(RefusedRequest, ForTheLinkDoesNotMakeDelTakeItForGone) {
+    sweep(Victim::Kind::serving,
+          rows_of("DEL, asking", {"socket", "sendmsg", "recvfrom", "openat"}), fail_del, 10);
+}
+
+TEST(RefusedRequest, WhoseAnswerIsLostLeavesNoLink) {
+    sweep(Victim::Kind::empty, rows_of("ADD, unheard", {"recvfrom"}), fail_add, 10);
+}
+
+TEST(RefusedRequest, ToWriteALeaseLeavesNoMesh) {
+    sweep(Victim::Kind::empty, rows_of("ADD, not written", {"pwrite64", "write"}), fail_add, 5);
+}
+
+TEST(RefusedRequest, ToReadStampOrBootIdLeavesNoForwardingOn) {
+    sweep(Victim::Kind::empty, rows_of("DEL, not read", {"read", "openat"}), fail_del, 5);
+}
+
+TEST(RefusedRequest, ByASignalIsMadeAgain) {
+    sweep(Victim::Kind::serving, rows_of("DEL, interrupted", {"sendmsg", "recvfrom"}, "EINTR"),
+          fail_del, 3);
+    sweep(Victim::Kind::empty, rows_of("ADD, interrupted", {"sendmsg", "recvfrom"}, "EINTR"),
+          fail_add, 3);
+}
+
+TEST(RefusedRequest, ForMemoryOrRoomIsNoDamageOfTheLeases) {
+    sweep(Victim::Kind::serving, rows_of("further ADD, short", {"mmap", "pwrite64"}), fail_add, 5);
 }
 
 TEST(RefusedRequest, OfCheckIsTold) {

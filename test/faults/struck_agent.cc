@@ -1,6 +1,7 @@
 #include "test/faults/struck_agent.h"
 
 #include <csignal>
+#include <sys/syscall.h>
 
 namespace scene {
 
@@ -14,11 +15,19 @@ StruckAgent::~StruckAgent() {
     agent_.reset(); // before what it waits for
 }
 
-void StruckAgent::start_anew() {
+void StruckAgent::stop() {
     if (agent_)
         agent_->stop(SIGKILL); // to be told to end takes it two seconds, and is not the matter
     agent_.reset();
     interception_ = std::make_unique<Interception>(watched_);
+}
+
+void StruckAgent::start_anew() {
+    stop();
+    start();
+}
+
+void StruckAgent::start() {
     agent_ = std::make_unique<Agent>(
         host_, Words{"--nodes-file", nodes_file_.string(), "--name", "podnet", "--ip-masq", "true"},
         Words{}, [this] { interception_->begin(); });
@@ -28,6 +37,16 @@ bool StruckAgent::strike(const Strike& strike, const std::function<void()>& act,
                          const std::function<bool()>& done) {
     interception_->arm(strike);
     act();
+    return watch(strike, done);
+}
+
+bool StruckAgent::strike_from_start(const Strike& strike, const std::function<bool()>& done) {
+    interception_->arm(strike, SYS_seccomp);
+    start();
+    return watch(strike, done);
+}
+
+bool StruckAgent::watch(const Strike& strike, const std::function<bool()>& done) {
     comes_true([&] { return agent_->has_ended() || done(); });
     counts_ = interception_->counts();
     const bool hit = interception_->hit();

@@ -21,11 +21,16 @@ class StruckAgent {
     const Agent& agent() const { return *agent_; }
     /// Starts another, in the place of the one that there is.
     void start_anew();
+    /// The same without another.
+    void stop();
 
     /// Does `act` while the strike is waited for, until `done` says so or the agent has ended.
     /// Returns whether it was met.
     bool strike(const Strike& strike, const std::function<void()>& act,
                 const std::function<bool()>& done);
+    /// The same of another, as soon as it confines itself, with which its own work begins.
+    /// REQUIRES: stop(), and that SYS_seccomp is watched.
+    bool strike_from_start(const Strike& strike, const std::function<bool()>& done);
     /// How often each call was made in that time.
     const std::map<int, int>& counts() const { return counts_; }
 
@@ -36,6 +41,9 @@ class StruckAgent {
                       const std::function<void()>& without);
 
   private:
+    void start();
+    bool watch(const Strike& strike, const std::function<bool()>& done);
+
     const Host& host_;
     std::filesystem::path nodes_file_;
     std::vector<int> watched_;

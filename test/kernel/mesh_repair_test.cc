@@ -51,6 +51,7 @@ const std::vector<Damage> damages{
                                "link change ipip-ac100580 type ipip remote 172.16.5.127\n"
                                "link change ipip-ac10057f type ipip remote 172.16.5.128\n"},
     {"DeviceAlias", "link set ipip-ac10057f alias podnet/somebody\n"},
+    {"DeviceAliasOfPeople", "link set ipip-ac10057f alias uplink\n"},
     {"DeviceWithoutAlias", "link set ipip-ac10057f alias \"\"\n"},
     {"Forwarding", "", "net/ipv4/conf/ipip-ac10057f/forwarding"},
     {"SourceCheck", "", "net/ipv4/conf/ipip-ac10057f/rp_filter"},

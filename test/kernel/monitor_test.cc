@@ -101,8 +101,24 @@ TEST_F(MonitorTest, HearsOfAPodsRouteOnlyWhereSomebodyDeletesIt) {
 TEST_F(MonitorTest, KnowsWhoChangedRoutesAndRules) {
     host_.ip("route delete unreachable 10.10.100.0/24 metric 4096\n");
     EXPECT_THAT(monitor_.take().processes, SizeIs(1));
-    ASSERT_EQ(host_.run("nft add table inet another").status, 0);
+    ASSERT_EQ(host_.run("nft add table inet ipip-cni").status, 0);
     EXPECT_THAT(monitor_.take().processes, SizeIs(1));
+    ASSERT_EQ(host_.run("nft add chain inet ipip-cni another").status, 0);
+    EXPECT_THAT(monitor_.take().processes, SizeIs(1));
+    ASSERT_EQ(host_.run("nft flush ruleset").status, 0);
+    EXPECT_THAT(monitor_.take().processes, SizeIs(1));
+}
+
+// As kube-proxy does every second.
+TEST_F(MonitorTest, PassesOverOthersRules) {
+    for (const char* what :
+         {"table inet another", "chain inet another rules", "rule inet another rules drop",
+          "set inet another marks { type mark; }"})
+        ASSERT_EQ(host_.run(std::string("nft add ") + what).status, 0) << what;
+    ASSERT_EQ(host_.run("nft delete table inet another").status, 0);
+    const Monitor::News news = monitor_.take();
+    EXPECT_FALSE(news.any);
+    EXPECT_THAT(news.processes, IsEmpty());
 }
 
 TEST_F(MonitorTest, DoesNotSuspectItself) {

@@ -24,8 +24,7 @@ class AbandonedLeases : public ::testing::Test {
 
     /// As the kernel does when the pod's namespace goes.
     void lose_link(std::size_t pod) const {
-        host.net().ip("link delete " +
-                      results[pod].at("interfaces").at(0).at("name").get<std::string>() + "\n");
+        host.net().ip("link delete " + link_of(results[pod]) + "\n");
     }
 
     /// `seconds` later, by the clock that counts since the boot.
@@ -93,7 +92,7 @@ TEST_F(AbandonedLeases, AreSparedWhileTheLinkIsThere) {
 }
 
 TEST_F(AbandonedLeases, AreSparedWhileTheLinkBearsAnotherName) {
-    const auto link = results[1].at("interfaces").at(0).at("name").get<std::string>();
+    const auto link = link_of(results[1]);
     host.net().ip("link set " + link +
                   " down\n" // its route goes
                   "link set " +
@@ -102,7 +101,7 @@ TEST_F(AbandonedLeases, AreSparedWhileTheLinkBearsAnotherName) {
 }
 
 TEST_F(AbandonedLeases, AreNotMadeByADelOfALinkThatBearsAnotherName) {
-    const auto link = results[1].at("interfaces").at(0).at("name").get<std::string>();
+    const auto link = link_of(results[1]);
     host.net().ip("link set " + link +
                   " down\n"
                   "link set " +

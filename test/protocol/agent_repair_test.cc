@@ -71,7 +71,7 @@ class PodsWiring : public AgentOnOneHost {
         ASSERT_TRUE(agent->becomes_ready()) << agent->log();
         const Json result = host.add(pod, agent->config());
         ASSERT_EQ(address_of(result), "10.10.100.1");
-        link = result.at("interfaces").at(0).at("name");
+        link = link_of(result);
     }
     std::string route() const { return host.net().run("ip route show 10.10.100.1").out; }
 
@@ -211,8 +211,7 @@ TEST_F(AgentOnOneHost, FreesAddressesOfPodsThatAreGone) {
     const Pod young("young");
     const Json last = host.add(young, agent->config());
     for (const Json& result : {results[0], last}) // as the kernel does when the namespace goes
-        host.net().ip("link delete " + result.at("interfaces").at(0).at("name").get<std::string>() +
-                      '\n');
+        host.net().ip("link delete " + link_of(result) + '\n');
     host.net().ip("route delete unreachable 10.10.100.0/24 metric 4096\n"); // has it look
     EXPECT_TRUE(agent->says("freed " + address_of(results[0]) +
                             ", leased to interface eth0 of container gone, whose link is gone"))

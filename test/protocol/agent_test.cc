@@ -50,6 +50,58 @@ TEST_F(AgentOnOneHost, ReadsTheFileOnceMoreThoughNothingTellsThatItCanBeNow) {
     EXPECT_TRUE(agent->becomes_ready()) << agent->log();
 }
 
+TEST_F(AgentOnOneHost, FollowsAFileOfWhichNothingTellsThatItChanged) {
+    const auto elsewhere = host.folder() / "elsewhere";
+    std::filesystem::create_directory(elsewhere);
+    write_nodes_file(elsewhere / "nodes", cluster.nodes());
+    std::filesystem::remove(nodes_file);
+    std::filesystem::create_symlink(elsewhere / "nodes", nodes_file);
+    const auto agent = start();
+    ASSERT_TRUE(agent->becomes_ready()) << agent->log();
+    std::ofstream(elsewhere / "nodes") << "nonsense";
+    EXPECT_TRUE(agent->says("the nodes stay as they were")) << agent->log();
+}
+
+TEST_F(AgentOnOneHost, FollowsAFileWhoseDirectoryIsAnotherByNow) {
+    const auto directory = host.folder() / "nodes.d";
+    std::filesystem::create_directory(directory);
+    nodes_file = directory / "nodes";
+    write_nodes_file(nodes_file, cluster.nodes());
+    const auto agent = start();
+    ASSERT_TRUE(agent->becomes_ready()) << agent->log();
+    std::filesystem::rename(directory, host.folder() / "before");
+    std::filesystem::create_directory(directory);
+    std::ofstream(nodes_file) << "nonsense";
+    EXPECT_TRUE(agent->says("the nodes stay as they were")) << agent->log();
+}
+
+TEST_F(AgentOnOneHost, FollowsAFileOfItsOwnDirectory) {
+    const auto agent = std::make_unique<Agent>(
+        host, Words{"--nodes-file", nodes_file.filename()}, Words{},
+        [this] { std::filesystem::current_path(nodes_file.parent_path()); });
+    EXPECT_TRUE(agent->becomes_ready()) << agent->log();
+}
+
+TEST_F(AgentOnOneHost, FollowsADirectoryThatItCouldNotWatchBefore) {
+    nodes_file = host.folder() / "nodes.d" / "nodes";
+    const auto agent = start();
+    ASSERT_TRUE(agent->says("cannot follow " + nodes_file.parent_path().string())) << agent->log();
+    std::filesystem::create_directory(nodes_file.parent_path());
+    write_nodes_file(nodes_file, cluster.nodes());
+    EXPECT_TRUE(agent->becomes_ready()) << agent->log();
+    std::ofstream(nodes_file) << "nonsense";
+    EXPECT_TRUE(agent->says("the nodes stay as they were")) << agent->log();
+}
+
+TEST_F(AgentOnOneHost, IsNotReadyWhileItsAddressIsGone) {
+    const auto agent = start();
+    ASSERT_TRUE(agent->becomes_ready()) << agent->log();
+    host.net().ip("address flush dev eth0");
+    EXPECT_TRUE(comes_true([&] { return agent->page("/readyz").status == 503; })) << agent->log();
+    host.net().ip("address add 172.16.5.126/24 dev eth0");
+    EXPECT_TRUE(agent->becomes_ready()) << agent->log();
+}
+
 TEST_F(AgentOnOneHost, IsNotReadyWhileItIsNotAmongTheNodes) {
     const auto agent = start({"--node-name", "host7"});
     ASSERT_TRUE(comes_true([&] {

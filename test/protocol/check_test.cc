@@ -31,7 +31,7 @@ class Attached {
     }
     Output check() const { return check(result); }
     /// The host end's name.
-    std::string link() const { return result.at("interfaces").at(0).at("name"); }
+    std::string link() const { return link_of(result); }
     std::string address() const { return address_of(result); }
 
     Cluster cluster{1};

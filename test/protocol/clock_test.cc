@@ -40,8 +40,7 @@ class BootTimeThatGoesBack : public ::testing::Test {
         return output.status == 0 ? Json::parse(output.out) : Json();
     }
     void lose_link(const Json& result) const {
-        host.net().ip("link delete " + result.at("interfaces").at(0).at("name").get<std::string>() +
-                      "\n");
+        host.net().ip("link delete " + link_of(result) + "\n");
     }
 
     Cluster cluster{1};
@@ -92,7 +91,7 @@ TEST_F(AgentOnOneHost, FreesAddressesTakenBeforeTheBootTimeWentBack) {
     ASSERT_EQ(output.status, 0) << output.out << output.err;
     const Json result = Json::parse(output.out);
     const double looks = agent->metric("ipip_reconcile_seconds_count").value_or(0);
-    host.net().ip("link delete " + result.at("interfaces").at(0).at("name").get<std::string>() +
+    host.net().ip("link delete " + link_of(result) +
                   "\nroute delete unreachable 10.10.100.0/24 metric 4096\n"); // has it look
     ASSERT_TRUE(comes_true([&] { return agent->metric("ipip_reconcile_seconds_count") > looks; }));
     EXPECT_EQ(agent->stop(SIGTERM), 0);

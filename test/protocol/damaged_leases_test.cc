@@ -3,6 +3,7 @@
 #include <fstream>
 #include <gmock/gmock.h>
 #include <iterator>
+#include <random>
 #include <set>
 #include <thread>
 
@@ -142,6 +143,33 @@ INSTANTIATE_TEST_SUITE_P(
                [](std::string whole) { return beyond(8192, std::move(whole), '\xff'); }}),
     [](const auto& tested) { return tested.param.name; });
 
+/// Some of the pages, overwritten with anything.
+Damage random_bytes(unsigned seed) {
+    return {"RandomBytes", [seed](std::string content) {
+                std::mt19937 random(seed);
+                constexpr std::size_t page = 4096;
+                for (std::size_t at = random() % 4 * page; at < content.size();
+                     at += (1 + random() % 3) * page)
+                    for (std::size_t i = at + random() % page; i < at + page; ++i)
+                        content.at(i) = static_cast<char>(random());
+                return content;
+            }};
+}
+
+TEST_F(DamagedLeases, GiveAwayNobodysAddressWhateverBytesTheFileHolds) {
+    for (unsigned seed = 0; seed < 20; ++seed) {
+        SCOPED_TRACE(seed);
+        damage(random_bytes(seed));
+        const Output output = host.call(call("ADD", pods[2]));
+        ASSERT_EQ(output.status, 0) << output.out;
+        for (const Json& result : results)
+            EXPECT_NE(address_of(Json::parse(output.out)), address_of(result));
+        EXPECT_TRUE(is_whole(0));
+        EXPECT_TRUE(is_whole(1));
+        host.del(pods[2], config);
+    }
+}
+
 TEST_F(DamagedLeases, AreMadeAnewOnceByManyAdds) {
     damage(anything);
     std::vector<std::unique_ptr<Pod>> further;
@@ -174,7 +202,7 @@ TEST_F(DamagedLeases, AreLeftAloneWhereAPodsRouteIsMissing) {
                 AllOf(HasSubstr("no route to interface eth0 of container first"),
                       HasSubstr("stop the containers of this host")));
     EXPECT_TRUE(content(file()) == damaged);
-    const std::string link = results[0].at("interfaces").at(0).at("name");
+    const std::string link = link_of(results[0]);
     host.net().ip("route add " + address_of(results[0]) + " dev " + link +
                   " src 10.10.100.10 protocol 94\n");
     EXPECT_EQ(host.call(call("ADD", pods[2])).status, 0);
@@ -182,7 +210,7 @@ TEST_F(DamagedLeases, AreLeftAloneWhereAPodsRouteIsMissing) {
 }
 
 TEST_F(DamagedLeases, AreMadeAnewOfALinkThatSomebodyRenamed) {
-    const std::string link = results[0].at("interfaces").at(0).at("name");
+    const std::string link = link_of(results[0]);
     const std::string path =
         "route add " + address_of(results[0]) + " dev " + link + " src 10.10.100.10 protocol 94\n";
     host.net().ip("link set " + link +
@@ -206,7 +234,7 @@ TEST_F(DamagedLeases, AreMadeAnewOfALinkThatSomebodyRenamed) {
 
 // As versions before this one made it: it names the pod and not the container.
 TEST_F(DamagedLeases, AreLeftAloneWhereALinkDoesNotTellWhoseItIs) {
-    const std::string link = results[0].at("interfaces").at(0).at("name");
+    const std::string link = link_of(results[0]);
     host.net().ip("link set " + link + " alias \"" + "podnet: default/web-0 eth0\"\n");
     const std::string damaged = damage(anything);
     const Json before = host.net().state();

@@ -56,7 +56,7 @@ TEST_F(DelegateFailure, OfAnAddLeavesNothingAndSendsItADel) {
          gave() + "ips[0].address: \"10.10.100\" is not an IP address; write one such as "
                   "10.10.100.10"},
         {answer(R"({"ips": [{"address": "10.10.100.50/33"}]})"), 107,
-         gave() + "ips[0].address: \"0.0.0.0/33\""},
+         gave() + "ips[0].address: \"10.10.100.50/33\" has no prefix length"},
         {answer(R"({"ips": "10.10.100.50/24"})"), 107,
          gave() + "ips: \"10.10.100.50/24\" is not a list"},
         {answer(R"({"ips": [{"address": "10.10.100.50/24"}], "routes": [{"dst": 5}]})"), 107,
@@ -126,7 +126,7 @@ TEST_F(DelegateFailure, OfADelTakesAllElseAwayAndIsReported) {
 
 TEST_F(DelegateFailure, OfADelIsReportedTogetherWithOthers) {
     scripted.gives(given);
-    const std::string link = add(config(scripted_ipam)).at("interfaces").at(0).at("name");
+    const std::string link = link_of(add(config(scripted_ipam)));
     scripted.on("DEL", "echo '{\"code\": 11, \"msg\": \"no server\"}'; exit 1");
     Call call{.verb = "DEL",
               .config = config(scripted_ipam),

@@ -125,7 +125,7 @@ TEST_F(Delegation, RefusesAnAddressThatAnotherPodHas) {
 TEST_F(Delegation, TakesAnAddressBackFromAPodWhoseLinkIsGone) {
     scripted.gives(given);
     const Json result = add(config(scripted_ipam));
-    const std::string link = result.at("interfaces").at(0).at("name");
+    const std::string link = link_of(result);
     host.net().ip("link delete " + link + "\n"); // and no DEL will come
     const Pod second{"second"};
     const auto add_later = [&](const char* seconds) {

@@ -10,10 +10,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-std::string link_of(const Json& result) {
-    return result.at("interfaces").at(0).at("name");
-}
-
 bool has_link(const Namespace& space, const std::string& name) {
     return space.run("ip link show dev " + name).status == 0;
 }

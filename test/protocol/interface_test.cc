@@ -46,7 +46,7 @@ class Interfaces : public ::testing::Test {
             EXPECT_TRUE(reaches(cluster.wire(), address)) << interface << " from outside";
             const Output output = check(interface.c_str());
             EXPECT_EQ(output.status, 0) << interface << ": " << output.out;
-            const std::string link = result.at("interfaces").at(0).at("name");
+            const std::string link = link_of(result);
             EXPECT_EQ(host.net().sysctl("net/ipv4/conf/" + link + "/rp_filter"), "1");
         }
     }

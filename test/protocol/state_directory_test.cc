@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fstream>
 #include <gmock/gmock.h>
+#include <iterator>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -136,6 +137,22 @@ TEST_F(StateDirectory, ThatIsGoneBeginsWithTheLeasesOfThePodsThatStand) {
     EXPECT_TRUE(is_unchanged(host.net(), fresh));
 }
 
+TEST_F(StateDirectory, ThatIsGoneGivesNobodyTheAddressOfAPodWhoseRouteIsMissing) {
+    const Json result = host.add(pod, cluster.config());
+    host.net().ip("link set " + link_of(result) + " down"); // with which its routes go
+    fs::remove_all(host.state_dir());
+    const Json before = host.net().state();
+    EXPECT_THAT(refusal_of(call("ADD", other)).message,
+                AllOf(HasSubstr("the leases of /run/ipip-cni are gone"),
+                      HasSubstr("no route to interface eth0 of container one, by " +
+                                link_of(result) + "; add it, or delete that link")));
+    EXPECT_TRUE(is_unchanged(host.net(), before));
+    EXPECT_EQ(call("DEL", pod).status, 0);
+    fresh["sysctls"]["eth0/forwarding"] = "1";
+    EXPECT_TRUE(is_unchanged(host.net(), fresh));
+    expect_to_work();
+}
+
 TEST_F(StateDirectory, ThatOthersCanWriteToIsRefusedWithTheMend) {
     fs::create_directory(host.state_dir());
     fs::permissions(host.state_dir(), fs::perms::all);
@@ -169,10 +186,15 @@ TEST_F(StateDirectory, WithASymbolicLinkInsteadOfAFileIsNotFollowed) {
         fs::remove_all(host.state_dir());
         fs::create_directory(host.state_dir());
         fs::create_symlink("/run/victim", host.state_dir() / name);
-        call("ADD", pod);
-        call("DEL", pod);
-        EXPECT_FALSE(fs::exists(victim));
-        fs::remove(victim);
+        for (const char* before : {"", "precious\n"}) {
+            if (*before != '\0')
+                std::ofstream(victim) << before;
+            call("ADD", pod);
+            call("DEL", pod);
+            std::ifstream after(victim);
+            EXPECT_EQ(std::string(std::istreambuf_iterator<char>(after), {}), before);
+            fs::remove(victim);
+        }
     }
 }
 
@@ -180,7 +202,7 @@ TEST_F(StateDirectory, OfAnEarlierBootIsForgotten) {
     const Json before = host.add(pod, cluster.config());
     // A boot takes the links and settings, and leaves the directory where that is not in memory.
     EXPECT_EQ(host.net().run("sysctl -w net.ipv4.conf.eth0.forwarding=0").status, 0);
-    host.net().ip("link delete " + before.at("interfaces")[0].at("name").get<std::string>());
+    host.net().ip("link delete " + link_of(before));
     const fs::path boot = host.folder() / "boot_id";
     std::ofstream(boot) << "01234567-89ab-cdef-0123-456789abcdef\n";
     const auto after_boot = [&](const char* verb, const Pod& of) {

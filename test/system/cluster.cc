@@ -231,6 +231,10 @@ std::string address_of(const Json& result) {
     return address.substr(0, address.find('/'));
 }
 
+std::string link_of(const Json& result) {
+    return result.at("interfaces").at(0).at("name");
+}
+
 bool reaches(const Namespace& from, const std::string& address) {
     // The first packet may wait for ARP; a lost one says nothing yet.
     return from.run("ping -n -q -c 3 -i 0.2 -W 3 -w 10 " + address).out.find(" 0 received") ==

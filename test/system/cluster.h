@@ -137,6 +137,9 @@ Refused refusal_of(const Output& output);
 /// "10.10.100.1" of an ADD's result.
 std::string address_of(const Json& result);
 
+/// The name that the host's end of its link had then.
+std::string link_of(const Json& result);
+
 /// Whether one ICMP echo to `address` is answered, asked three times at most.
 bool reaches(const Namespace& from, const std::string& address);
 

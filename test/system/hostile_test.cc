@@ -20,10 +20,11 @@ class Hostile : public ::testing::Test {
     }
 
     /// Hosts 1 and 2 are nodes and have a pod each; host 3 is a stranger.
-    void begin(const Json& more) {
-        const std::string config = config_with(more);
+    void begin(const Json& more) { begin_with(config_with(more)); }
+
+    void begin_with(const std::string& config) {
         for (int i : {1, 2})
-            cluster.host(i).net().ip("route add default via 172.16.5.1\n");
+            cluster.host(i).net().ip("route replace default via 172.16.5.1\n");
         near_result = cluster.host(1).add(near, config);
         near_address = address_of(near_result);
         far_address = address_of(cluster.host(2).add(far, config));
@@ -77,10 +78,17 @@ TEST_F(Hostile, WithoutTheCheckAPodsTunnelIsMasqueradedIntoThatOfItsNode) {
     EXPECT_FALSE(reaches(near.net, far_address));
 }
 
+TEST_F(Hostile, WithoutTheCheckAPodSendsAsIfItWereANode) {
+    begin({{"sourceCheck", false}});
+    EXPECT_TRUE(gets_in(far.net, "172.16.5.126", "10.10.100.99")) << "a peer of its own";
+    EXPECT_FALSE(gets_in(near.net, "172.16.5.126", "10.10.100.99")) << "its own: a martian";
+}
+
 TEST_F(Hostile, APodSendsNothingByATunnelOfItsOwn) {
     begin({{"ipMasq", true}});
     EXPECT_FALSE(gets_in(near.net, near_address, "10.10.100.99"));
     EXPECT_FALSE(gets_in(near.net, "172.16.5.126", "10.10.100.99")) << "as if it were the node";
+    EXPECT_FALSE(gets_in(far.net, "172.16.5.126", "10.10.100.99")) << "as if it were a peer";
 }
 
 TEST_F(Hostile, AKernelThatCannotLookForTheWayBackStillDropsThePodsTunnels) {
@@ -95,7 +103,7 @@ TEST_F(Hostile, AKernelThatCannotLookForTheWayBackStillDropsThePodsTunnels) {
     EXPECT_EQ(cluster.host(1).net().sysctl("net/ipv4/conf/ipip-ac10057f/rp_filter"), "1");
     EXPECT_TRUE(reaches(near.net, far_address));
     // There, the device's own check has to be strict.
-    const std::string link = near_result.at("interfaces").at(0).at("name");
+    const std::string link = link_of(near_result);
     const auto check = [&] {
         return cluster.host(1).call({.verb = "CHECK",
                                      .config = config_with({{"prevResult", near_result}}),
@@ -125,9 +133,49 @@ TEST_F(Hostile, APeerSendsFromItsPodsAddressesAloneHoweverLooseTheHostIs) {
     }
 }
 
+// A peer's packets are those of its tunnel; of one for all, nobody can tell which peer's they are.
+TEST_F(Hostile, APeerDoesNotSpeakAsAThirdNodesPod) {
+    begin_with(cluster.config());
+    EXPECT_FALSE(gets_in(cluster.host(1).net(), "172.16.5.126", "10.10.3.99"));
+}
+
+TEST_F(Hostile, APeerSpeaksAsAThirdNodesPodByTheDeviceToAll) {
+    begin_with(Cluster::config(cluster.nodes(), {{"topology", "shared"}}));
+    EXPECT_TRUE(gets_in(cluster.host(1).net(), "172.16.5.126", "10.10.3.99"));
+}
+
+TEST_F(Hostile, WithoutTheCheckAPeerSpeaksAsAThirdNodesPod) {
+    begin_with(Cluster::config(cluster.nodes(), {{"sourceCheck", false}}));
+    EXPECT_TRUE(gets_in(cluster.host(1).net(), "172.16.5.126", "10.10.3.99"));
+}
+
 TEST_F(Hostile, AStrangerFindsNoTunnelThatLeadsToHim) {
     begin(Json::object());
     EXPECT_FALSE(gets_in(cluster.host(3).net(), "172.16.5.128", "10.10.100.99"));
+}
+
+TEST_F(Hostile, AStrangerFindsNoTunnelThatLeadsToHimEvenWithoutTheCheck) {
+    begin({{"sourceCheck", false}});
+    EXPECT_FALSE(gets_in(cluster.host(3).net(), "172.16.5.128", "10.10.100.99"));
+}
+
+// Who sends with a node's own address, over another interface than that which leads to the node.
+TEST_F(Hostile, AStrangerWithANodesAddressIsNoNodeWherePathFilteringCanTell) {
+    begin(Json::object());
+    const Namespace& stranger = cluster.host(3).net();
+    const Namespace& node = cluster.host(2).net();
+    stranger.ip("link add eth1 type veth peer name eth1 netns " + node.path() +
+                "\n"
+                "address add 192.0.2.3/24 dev eth1\n"
+                "link set eth1 up\n");
+    node.ip("address add 192.0.2.2/24 dev eth1\n"
+            "link set eth1 up\n");
+    stranger.ip("route add 172.16.5.127/32 via 192.0.2.2\n");
+    node.set_sysctl("net/ipv4/conf/all/rp_filter", "0");
+    node.set_sysctl("net/ipv4/conf/eth1/rp_filter", "0");
+    EXPECT_TRUE(gets_in(stranger, "172.16.5.126", "10.10.100.99")) << "nobody can tell";
+    node.set_sysctl("net/ipv4/conf/eth1/rp_filter", "1");
+    EXPECT_FALSE(gets_in(stranger, "172.16.5.126", "10.10.100.99"));
 }
 
 /// All that lets in what comes without a tunnel of ours: forwarding everywhere, no path filtering,

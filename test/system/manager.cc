@@ -72,7 +72,7 @@ void BesideAManager::install(bool drop_ins) {
     managed = std::make_unique<ManagedHost>(host, host.folder() / (drop_ins ? "etc" : "other"));
     start_agent();
     const Json result = host.add(near, agent->config());
-    link = result.at("interfaces").at(0).at("name");
+    link = link_of(result);
     there = address_of(cluster.host(2).add(far, cluster.config()));
     ASSERT_TRUE(reaches(near.net, there));
 }

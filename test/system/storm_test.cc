@@ -145,7 +145,7 @@ class Storm : public ::testing::Test {
         std::map<std::string, std::string> addresses;
         for (const auto& attachment : attachments)
             if (const Json& result = attachment->result; !result.is_null())
-                addresses.emplace(address_of(result), result.at("interfaces")[0].at("name"));
+                addresses.emplace(address_of(result), link_of(result));
         return addresses;
     }
 
