@@ -62,7 +62,8 @@ void FileSource::follow(const Deliver& deliver) {
         if (found == Interrupt::Found::interrupted)
             return;
         const bool told = found == Interrupt::Found::input && is_of_ours(events.get());
-        const bool is_another = std::exchange(version, mesh::file_version(path_)) != version;
+        const std::string version_now = mesh::file_version(path_);
+        const bool is_another = std::exchange(version, version_now) != version_now;
         if (told || is_another)
             complained_.clear(); // of another file it is said anew
         if (told || is_another || !known)

@@ -1,5 +1,6 @@
 #include "agent/options.h"
 
+#include "cni/version.h"
 #include "plugin/config.h"
 
 #include <CLI/CLI.hpp>
@@ -120,6 +121,10 @@ void take(const Flags& flags, Options& options) {
     options.network = flags.merged();
     const json::Field network(options.network);
     options.unknown_keys = plugin::check_config(network);
+    (void)cni::read_version(network); // the list's, like cniVersions
+    if (const auto versions = network.find("cniVersions"))
+        for (const json::Field& version : versions->array())
+            (void)version.string();
     if (const auto name = network.find("nodeName"))
         name->fail(name->shown() + " is another for each host; give it by --node-name");
     if (const auto plugins = network.find("plugins"))
