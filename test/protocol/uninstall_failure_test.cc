@@ -46,7 +46,7 @@ TEST_F(FailedUninstall, OfTheNetworkNamesEachThingThatIsLeftAndWhatRemovesIt) {
     EXPECT_TRUE(is_unchanged(host.net(), kernel));
     for (const char* by_hand :
          {"ip link delete veth", "ip route delete 10.10.100.0/24 proto 94 metric 4096",
-          "ip address delete 10.10.100.10/32 dev lo", "sysctl -w net.ipv4.conf.eth0.forwarding=0",
+          "ip address delete 10.10.100.10/32 dev lo", "sysctl -w net/ipv4/conf/eth0/forwarding=0",
           "nft delete table inet ipip-cni"})
         EXPECT_THAT(output.err, ContainsRegex("(not permitted|Permission denied); run this again "
                                               "as root, or do it by hand: " +
