@@ -22,10 +22,8 @@ inline constexpr std::array<const char*, 3> programs{"ipip", "ipip-ipam", "ipipc
 /// They keep systemd-networkd and NetworkManager from managing our devices. Of systemd-networkd's
 /// files that match a device the first by name counts, and administrators' begin with "10-".
 inline constexpr const char* networkd_network_file = "/etc/systemd/network/00-ipip-cni.network";
-inline constexpr const char* networkd_link_file = "/etc/systemd/network/00-ipip-cni.link";
 inline constexpr const char* network_manager_file = "/etc/NetworkManager/conf.d/ipip-cni.conf";
-inline constexpr std::array<const char*, 3> drop_ins{networkd_network_file, networkd_link_file,
-                                                     network_manager_file};
+inline constexpr std::array<const char*, 2> drop_ins{networkd_network_file, network_manager_file};
 
 // In the state directory.
 inline constexpr const char* nodes_file_name = "nodes.json";

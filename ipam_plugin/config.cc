@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 namespace ipam_plugin {
@@ -40,7 +41,7 @@ Subnet read_subnet(const json::Field& entry) {
     }
     const auto gateway = entry.find("gateway");
     subnet.gateway = gateway ? gateway->parsed(ip::Address::parse) : subnet.range.first;
-    if (gateway && subnet.gateway->family() != block.family())
+    if (gateway && subnet.gateway.family() != block.family())
         gateway->fail(gateway->shown() + " is of another family than the subnet " +
                       block.to_string() + "; name an " + std::string(ip::name(block.family())) +
                       " address");
@@ -51,10 +52,10 @@ Subnet read_subnet(const json::Field& entry) {
     if (subnet.range.last < subnet.range.first)
         entry.fail("\"rangeStart\" and \"rangeEnd\" leave no address of " + block.to_string() +
                    " between them; widen the range");
-    if (ipam::contains(subnet.range, *subnet.gateway))
-        subnet.range.reserved.push_back(*subnet.gateway);
+    if (ipam::contains(subnet.range, subnet.gateway))
+        subnet.range.reserved.push_back(subnet.gateway);
     if (subnet.range.first == subnet.range.last && !subnet.range.reserved.empty())
-        entry.fail("the only address of the range is the gateway, " + subnet.gateway->to_string() +
+        entry.fail("the only address of the range is the gateway, " + subnet.gateway.to_string() +
                    "; widen the range");
     return subnet;
 }

@@ -6,7 +6,6 @@
 #include "json/field.h"
 
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +17,8 @@ namespace ipam_plugin {
 struct Subnet {
     ip::Cidr block;
     ipam::Range range;
-    std::optional<ip::Address> gateway; ///< named, or the first address of the block; never given
-    std::string path;                   ///< where it stands in the configuration, for errors
+    ip::Address gateway; ///< named, or the first address of the block; never given
+    std::string path;    ///< where it stands in the configuration, for errors
 };
 
 /// A pod gets one address from each set.

@@ -73,16 +73,14 @@ bool free_abandoned(ipam::Store& store, netlink::Socket& host, const std::string
 /// Store::allocate(), once more where what stood in its way could be freed.
 ipam::Store::Allocation allocate(ipam::Store& store, netlink::Socket& host,
                                  const ipam::Owner& owner, const ipam::Store::Wish& wish) {
-    const auto free_or_fail = [&] {
-        if (!free_abandoned(store, host, owner.network))
-            throw;
-    };
     try {
         return store.allocate(owner, wish);
     } catch (const ipam::Exhausted&) {
-        free_or_fail();
+        if (!free_abandoned(store, host, owner.network))
+            throw;
     } catch (const ipam::Unavailable&) {
-        free_or_fail();
+        if (!free_abandoned(store, host, owner.network))
+            throw;
     }
     return store.allocate(owner, wish);
 }

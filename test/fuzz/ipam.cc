@@ -20,8 +20,8 @@ void expect_sound(const ipam_plugin::SubnetSet& set) {
         expect(subnet.block.contains(range.first) && subnet.block.contains(range.last),
                "a range is inside of its block");
         expect(subnet.block.family() == set.front().block.family(), "a set is of one family");
-        expect(!subnet.gateway || !ipam::contains(range, *subnet.gateway) ||
-                   std::ranges::find(range.reserved, *subnet.gateway) != range.reserved.end(),
+        expect(!ipam::contains(range, subnet.gateway) ||
+                   std::ranges::find(range.reserved, subnet.gateway) != range.reserved.end(),
                "a gateway is not given to a pod");
         expect(range.first != range.last || range.reserved.empty(), "there is an address");
     }

@@ -25,8 +25,7 @@ void Installation::put_all(const std::string& plugin) const {
     for (const char* program : {"ipip", "ipip-ipam", "ipipctl"})
         put(bin_dir() / program);
     for (const char* drop_in :
-         {"systemd/network/00-ipip-cni.network", "systemd/network/00-ipip-cni.link",
-          "NetworkManager/conf.d/ipip-cni.conf"})
+         {"systemd/network/00-ipip-cni.network", "NetworkManager/conf.d/ipip-cni.conf"})
         put(etc(drop_in));
 }
 
