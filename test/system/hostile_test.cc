@@ -56,10 +56,22 @@ class Hostile : public ::testing::Test {
         return requests() > before;
     }
 
-    long requests() const {
-        const std::string text = far.net.run("nstat -asz IcmpInTimestamps").out;
+    /// Whether host 2 itself, at its endpoint, gets what the stranger sends by protocol 4.
+    bool gets_to_the_node(const std::string& claimed) {
+        const Namespace& node = cluster.host(2).net();
+        const long before = requests_of(node);
+        send_ipv4(cluster.host(3).net(), ipv4_packet("172.16.5.128", "172.16.5.127", IPPROTO_IPIP,
+                                                     ipv4_packet(claimed, "10.10.200.10",
+                                                                 IPPROTO_ICMP, icmp_timestamp())));
+        EXPECT_TRUE(reaches(near.net, far_address));
+        return requests_of(node) > before;
+    }
+
+    static long requests_of(const Namespace& space) {
+        const std::string text = space.run("nstat -asz IcmpInTimestamps").out;
         return std::stol(text.substr(text.find("IcmpInTimestamps") + 16));
     }
+    long requests() const { return requests_of(far.net); }
 
     Cluster cluster{3};
     Pod near{"near"};
@@ -191,6 +203,7 @@ TEST_F(Hostile, WithoutTheCheckAStrangerSpeaksAsAPodOfAPeer) {
     begin({{"sourceCheck", false}});
     open_up(cluster.host(2));
     EXPECT_TRUE(gets_in(cluster.host(3).net(), "172.16.5.128", "10.10.100.99")) << "by tunl0";
+    EXPECT_TRUE(gets_to_the_node("10.10.100.99"));
     EXPECT_TRUE(gets_in_plainly("10.10.100.99"));
     EXPECT_TRUE(gets_in_plainly("10.10.200.99"));
 }
@@ -199,6 +212,7 @@ TEST_F(Hostile, AStrangerDoesNotSpeakAsAPodOfAPeer) {
     begin(Json::object());
     open_up(cluster.host(2));
     EXPECT_FALSE(gets_in(cluster.host(3).net(), "172.16.5.128", "10.10.100.99")) << "by tunl0";
+    EXPECT_FALSE(gets_to_the_node("10.10.100.99"));
     EXPECT_FALSE(gets_in_plainly("10.10.100.99"));
     EXPECT_TRUE(gets_in_plainly("172.16.5.128")) << "for himself he may";
 }
