@@ -2,6 +2,7 @@
 
 #include "agent/atomic_file.h"
 #include "cni/host_files.h"
+#include "cni/version.h"
 
 #include <algorithm>
 #include <sys/stat.h>
@@ -38,6 +39,15 @@ managed=0
 
 std::string installed(const fs::path& path) {
     return "installed " + path.string();
+}
+
+/// The runtime takes the highest of `cniVersions` and `cniVersion` together.
+std::string lowest(const std::vector<json::Field>& versions) {
+    std::string lowest = versions.front().string();
+    for (const json::Field& version : versions)
+        if (cni::at_least(lowest, version.string()))
+            lowest = version.string();
+    return lowest;
 }
 
 } // namespace
@@ -77,10 +87,14 @@ std::string Installation::conflist() const {
             plugins.push_back(plugin.value());
     // Runtimes older than version 1.1.0 refuse a list that is of it; the others take the highest.
     json::Value list{{"cniVersion", "1.0.0"}, {"cniVersions", {"0.4.0", "1.0.0", "1.1.0"}}};
-    if (options_.network.contains("cniVersion")) // as a plugin behind ours may serve less
-        list = {{"cniVersion", options_.network.at("cniVersion")}};
-    if (options_.network.contains("cniVersions"))
-        list["cniVersions"] = options_.network.at("cniVersions");
+    // Or as the user says, since a plugin behind ours may serve less.
+    const json::Field network(options_.network);
+    const auto version = network.find("cniVersion");
+    const auto versions = network.find("cniVersions");
+    if (version || versions)
+        list = {{"cniVersion", version ? version->string() : lowest(versions->array())}};
+    if (versions)
+        list["cniVersions"] = versions->value();
     list["name"] = options_.network.at("name");
     list["plugins"] = std::move(plugins);
     return list.dump(2) + '\n';

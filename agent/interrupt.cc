@@ -27,10 +27,9 @@ bool Interrupt::sleep(std::chrono::milliseconds time) const {
     return ::poll(&wait, 1, static_cast<int>(time.count())) == 0;
 }
 
-Interrupt::Found Interrupt::wait_for(int other,
-                                     std::optional<std::chrono::milliseconds> time) const {
+Interrupt::Found Interrupt::wait_for(int other, std::chrono::milliseconds time) const {
     std::array<pollfd, 2> waits{{{fd_, POLLIN, 0}, {other, POLLIN, 0}}};
-    const int limit = time ? static_cast<int>(time->count()) : -1;
+    const int limit = static_cast<int>(time.count());
     int ready = 0;
     while ((ready = ::poll(waits.data(), waits.size(), limit)) < 0)
         if (errno != EINTR)

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <optional>
 
 namespace agent {
 
@@ -19,7 +18,7 @@ class Interrupt {
     bool sleep(std::chrono::milliseconds time) const;
     enum class Found { nothing, input, interrupted };
     /// Waits for input of `other`, so long at most, or until interrupt().
-    Found wait_for(int other, std::optional<std::chrono::milliseconds> time) const;
+    Found wait_for(int other, std::chrono::milliseconds time) const;
     /// To be polled for input.
     int fd() const { return fd_; }
 

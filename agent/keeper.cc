@@ -1,6 +1,7 @@
 #include "agent/keeper.h"
 
 #include "agent/log.h"
+#include "cni/error.h"
 #include "ipam/range.h"
 #include "mesh/lock.h"
 #include "mesh/settings.h"
@@ -202,8 +203,10 @@ void Keeper::look() {
 /// but the tunnels are mended as fast as ever.
 void Keeper::do_chores() {
     try {
-        audit();
-        install();
+        cni::Failures failures; // of one, which is no reason to leave the other
+        failures.attempt([&] { audit(); });
+        failures.attempt([&] { install(); });
+        failures.report();
         chores_backoff_ = milliseconds(0);
         health_.change([](Condition& condition) { condition.trouble.clear(); });
     } catch (const std::exception& error) {

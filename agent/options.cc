@@ -122,9 +122,13 @@ void take(const Flags& flags, Options& options) {
     const json::Field network(options.network);
     options.unknown_keys = plugin::check_config(network);
     (void)cni::read_version(network); // the list's, like cniVersions
-    if (const auto versions = network.find("cniVersions"))
+    if (const auto versions = network.find("cniVersions")) {
+        if (versions->array().empty())
+            versions->fail(versions->shown() +
+                           " names no version; leave it out, or name what all plugins serve");
         for (const json::Field& version : versions->array())
-            (void)version.string();
+            cni::require_served(version);
+    }
     if (const auto name = network.find("nodeName"))
         name->fail(name->shown() + " is another for each host; give it by --node-name");
     if (const auto plugins = network.find("plugins"))

@@ -42,11 +42,7 @@ class Page : public CivetHandler {
 };
 
 std::vector<std::string> options_for(const std::string& address) {
-    std::string port = address.starts_with(':') ? address.substr(1) : address;
-    const auto colon = port.rfind(':');
-    // A DaemonSet puts a node's IPv6 address before the port as it is.
-    if (colon != std::string::npos && port.find(':') != colon && !port.starts_with('['))
-        port = '[' + port.substr(0, colon) + ']' + port.substr(colon);
+    const std::string port = address.starts_with(':') ? address.substr(1) : address;
     return {"listening_ports",    port,    "num_threads",           "2",
             "request_timeout_ms", "10000", "keep_alive_timeout_ms", "0"};
 }
@@ -115,8 +111,8 @@ Server::Server(const std::string& address, const Health& health,
     : handlers_(std::make_unique<Handlers>(address, health, std::move(metrics))) {
 } catch (const CivetException&) {
     throw std::runtime_error("--listen: " + address +
-                             " cannot be listened to; give a free address of this host, such as "
-                             "127.0.0.1:9094");
+                             " cannot be listened to; give a free IPv4 address of this host, such "
+                             "as 127.0.0.1:9094, and let this process have threads");
 }
 
 Server::~Server() = default;

@@ -57,7 +57,7 @@ void Failures::report() const {
     if (first_ && others_.empty())
         std::rethrow_exception(first_);
     if (first_)
-        throw MoreFailures(first_, others_);
+        throw MoreFailures(all_, first_, others_);
 }
 
 } // namespace cni

@@ -51,6 +51,7 @@ class Failures {
                 first_ = std::current_exception();
             else
                 others_.emplace_back(error.what());
+            all_ += (all_.empty() ? "" : "; ") + std::string(error.what());
         }
     }
 
@@ -61,17 +62,17 @@ class Failures {
   private:
     std::exception_ptr first_;
     std::vector<std::string> others_;
+    std::string all_; ///< their sentences
 };
 
-/// Several failures of one call, of which the first decides.
-class MoreFailures : public std::exception {
+/// Several failures of one call, of which the first decides. what() has all of them.
+class MoreFailures : public std::runtime_error {
   public:
-    MoreFailures(std::exception_ptr first, std::vector<std::string> others)
-        : first_(std::move(first)), others_(std::move(others)) {}
+    MoreFailures(const std::string& all, std::exception_ptr first, std::vector<std::string> others)
+        : runtime_error(all), first_(std::move(first)), others_(std::move(others)) {}
 
     const std::exception_ptr& first() const { return first_; }
     const std::vector<std::string>& others() const { return others_; }
-    const char* what() const noexcept override { return "several things failed"; }
 
   private:
     std::exception_ptr first_;

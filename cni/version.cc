@@ -10,18 +10,22 @@ const std::vector<std::string>& served_versions() {
     return versions;
 }
 
+void require_served(const json::Field& version) {
+    if (std::ranges::find(served_versions(), version.string()) != served_versions().end())
+        return;
+    std::string list;
+    for (const std::string& served : served_versions())
+        list += (list.empty() ? "" : ", ") + served;
+    throw VersionError(version.path() + ": " + version.shown() + " is not served; use one of " +
+                       list);
+}
+
 std::string read_version(const json::Field& config) {
     const auto field = config.find("cniVersion");
-    std::string version = field ? field->string() : "";
-    if (version.empty()) // libcni writes it where a list has none
-        version = served_versions().front();
-    if (std::ranges::find(served_versions(), version) == served_versions().end()) {
-        std::string list;
-        for (const std::string& served : served_versions())
-            list += (list.empty() ? "" : ", ") + served;
-        throw VersionError("cniVersion: " + field->shown() + " is not served; use one of " + list);
-    }
-    return version;
+    if (!field || field->string().empty()) // libcni writes it so where a list has none
+        return served_versions().front();
+    require_served(*field);
+    return field->string();
 }
 
 bool at_least(const std::string& version, const std::string& other) {

@@ -18,8 +18,11 @@ class VersionError : public std::runtime_error {
 /// The versions of the CNI specification that are served, oldest first.
 const std::vector<std::string>& served_versions();
 
-/// `cniVersion`, which is "0.1.0" where it is missing (specification 0.2.0). Throws VersionError,
-/// json::FieldError.
+/// Throws VersionError where `version` is none of those, json::FieldError where it is no text.
+void require_served(const json::Field& version);
+
+/// `cniVersion`, which is "0.1.0" where it is missing (specification 0.2.0) or empty. Throws
+/// VersionError, json::FieldError.
 std::string read_version(const json::Field& config);
 
 /// Whether `version` is `other` or later. REQUIRES: both are served.

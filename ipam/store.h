@@ -50,7 +50,8 @@ class Store {
     using Known = std::function<std::vector<Lease>()>;
 
     /// Opens, and makes where missing, the store of this boot in `directory`; what earlier boots
-    /// left there goes. Throws StoreError, and what `known` throws.
+    /// left there goes. Throws StoreError, and what `known` throws unless another process has made
+    /// the store meanwhile.
     explicit Store(const std::filesystem::path& directory, const Known& known = {});
     Store(Store&&) noexcept;
     Store& operator=(Store&&) noexcept;

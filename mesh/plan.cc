@@ -369,8 +369,9 @@ Observed select_ours(const Observed& observed) {
     Observed ours;
     std::set<int> going;
     for (const netlink::Link& link : observed.tunnels) {
-        const bool in_the_making = link.alias.empty() && link.name == device_name(link.remote);
-        if (has_our_name(link) && (names_network(link) || in_the_making)) {
+        // In the making, or described by somebody.
+        const bool bears_its_name = link.name == device_name(link.remote);
+        if (has_our_name(link) && (names_network(link) || bears_its_name)) {
             ours.tunnels.push_back(link);
             going.insert(link.index);
         }

@@ -25,11 +25,11 @@ void clean_pod(const cni::Environment& environment, const std::vector<ip::Addres
     }
 }
 
-/// It may have another name by now. Returns whether there was one.
-bool delete_renamed(netlink::Socket& host, const ipam::Owner& owner) {
+/// The lease says that there was a link, and it may have another name by now.
+void delete_renamed(netlink::Socket& host, const ipam::Owner& owner) {
     const pods::HostLinks links(host, owner.network);
-    const netlink::Link* const link = links.find(owner);
-    return link != nullptr && netlink::delete_link_early(link->name);
+    if (const netlink::Link* link = links.find(owner))
+        netlink::delete_link_early(link->name);
 }
 
 } // namespace
@@ -45,7 +45,7 @@ void del(Host& here, const cni::Call& call, const Identity& identity) {
     failures.attempt([&] { clean_pod(call.environment, addresses); });
     failures.attempt([&] {
         if (!netlink::delete_link_early(pods::host_link_name(owner)) && !addresses.empty())
-            delete_renamed(host, owner); // as the lease says that there was one
+            delete_renamed(host, owner);
         // After the link: an address must not be given out again while its route still stands.
         store.release(owner);
     });
@@ -53,10 +53,13 @@ void del(Host& here, const cni::Call& call, const Identity& identity) {
     failures.report();
 }
 
-bool del_link(Host& here, const cni::Call& call, const Identity& identity) {
+bool del_link_among(const std::set<std::string>& links, const cni::Call& call,
+                    const Identity& identity) {
     const ipam::Owner owner = owner_of(call.environment, identity);
-    return netlink::delete_link_early(pods::host_link_name(owner)) ||
-           delete_renamed(here.route.emplace(), owner);
+    netlink::Socket host;
+    const pods::HostLinks all(host, owner.network);
+    const netlink::Link* const link = all.find(owner);
+    return link != nullptr && links.contains(link->name) && netlink::delete_link_early(link->name);
 }
 
 } // namespace plugin

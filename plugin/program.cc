@@ -53,9 +53,9 @@ void Program::del(const cni::Call& call) {
     };
     try {
         del();
-    } catch (const pods::Untold&) {
+    } catch (const pods::Untold& untold) {
         // What this pod's own link does not tell goes with it.
-        if (!del_link(here_, call, read_identity(call.config)))
+        if (!del_link_among(untold.links(), call, read_identity(call.config)))
             throw;
         del();
     }

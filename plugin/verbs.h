@@ -6,6 +6,8 @@
 #include "plugin/config.h"
 
 #include <optional>
+#include <set>
+#include <string>
 
 namespace plugin {
 
@@ -22,9 +24,10 @@ json::Value add(Host& here, const cni::Call& call, Config config);
 /// of the ADD is needed, and nothing left to do is no error.
 void del(Host& here, const cni::Call& call, const Identity& identity);
 
-/// Deletes the pod's link on the host, under whatever name, and nothing else. Returns whether there
-/// was one.
-bool del_link(Host& here, const cni::Call& call, const Identity& identity);
+/// Deletes the pod's link on the host where it is one of these, and nothing else. Returns whether
+/// it was.
+bool del_link_among(const std::set<std::string>& links, const cni::Call& call,
+                    const Identity& identity);
 
 /// Compares the kernel and the leases with what ADD and the plugins behind it made. Throws
 /// cni::Failure with the first thing that is wrong; what a later plugin may change is let be.

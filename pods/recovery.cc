@@ -15,7 +15,8 @@ namespace {
 /// What the pods' links tell.
 struct Told {
     std::vector<ipam::Lease> leases;
-    std::string missing; ///< what one of them does not tell, as a sentence; empty where all do
+    std::set<std::string> mute; ///< the names of links that do not tell all
+    std::string missing;        ///< what one of those does not tell, as a sentence
 };
 
 Told leases_of_links(netlink::Socket& host) {
@@ -28,9 +29,11 @@ Told leases_of_links(netlink::Socket& host) {
     for (const netlink::Link& link : netlink::dump_links(host, "veth")) {
         if (auto owner = owner_of_host_link(link))
             ends.emplace(link.index, End{link.name, *std::move(owner)});
-        else if (network_of_host_link(link))
+        else if (network_of_host_link(link)) {
+            told.mute.insert(link.name);
             told.missing = "the alias of the link " + link.name + ", \"" + link.alias +
                            "\", does not name its container";
+        }
     }
     if (ends.empty())
         return told;
@@ -46,10 +49,13 @@ Told leases_of_links(netlink::Socket& host) {
                 with_address.insert(route.link);
             }
     for (const auto& [link, end] : ends)
-        if (!with_address.contains(link))
+        if (!with_address.contains(link) &&
+            host.find(netlink::get_link(link))) { // else it has gone
+            told.mute.insert(end.name);
             told.missing = "there is no route to interface " + end.owner.interface +
                            " of container " + end.owner.container + ", by " + end.name +
                            "; add it, or delete that link if the container is gone";
+        }
     return told;
 }
 
@@ -57,23 +63,26 @@ Told leases_of_links(netlink::Socket& host) {
 
 ipam::Store open_leases(netlink::Socket& host, const std::filesystem::path& state_dir) {
     return ipam::Store(state_dir, [&] {
-        auto [leases, missing] = leases_of_links(host);
-        if (!missing.empty())
+        Told told = leases_of_links(host);
+        if (!told.mute.empty())
             throw Untold("the leases of " + state_dir.native() +
-                         " are gone, and cannot be made anew: " + missing);
-        return std::move(leases);
+                             " are gone, and cannot be made anew: " + told.missing,
+                         told.mute);
+        return std::move(told.leases);
     });
 }
 
 std::string recover_leases(netlink::Socket& host, const std::filesystem::path& state_dir,
                            const ipam::DamagedStore& damage) {
-    const auto [leases, missing] = leases_of_links(host);
-    if (!missing.empty())
-        throw Untold(std::string(damage.what()) + " (they cannot be made anew: " + missing + ')');
-    const auto kept = ipam::rebuild(state_dir, damage, leases);
+    const Told told = leases_of_links(host);
+    if (!told.mute.empty())
+        throw Untold(std::string(damage.what()) + " (they cannot be made anew: " + told.missing +
+                         ')',
+                     told.mute);
+    const auto kept = ipam::rebuild(state_dir, damage, told.leases);
     if (!kept)
         return "the leases were damaged, and another process has made them anew";
-    return std::string(damage.what()) + ". Made " + std::to_string(leases.size()) +
+    return std::string(damage.what()) + ". Made " + std::to_string(told.leases.size()) +
            " leases anew from the pods' links; the damaged file is " + *kept;
 }
 

@@ -5,15 +5,24 @@
 #include "netlink/socket.h"
 
 #include <filesystem>
+#include <set>
 #include <string>
+#include <utility>
 
 namespace pods {
 
-/// A pod's link does not tell whose it is, or has no route: its address would be given away. what()
-/// names the link and the mend. Nothing was changed.
+/// Links of pods do not tell whose they are, or have no route: their addresses would be given away.
+/// what() names one and the mend. Nothing was changed.
 class Untold : public ipam::StoreError {
   public:
-    using StoreError::StoreError;
+    Untold(const std::string& what, std::set<std::string> links)
+        : StoreError(what), links_(std::move(links)) {}
+
+    /// The names of those links.
+    const std::set<std::string>& links() const { return links_; }
+
+  private:
+    std::set<std::string> links_;
 };
 
 /// Opens the lease store of `state_dir`. Where there is none, though pods run, somebody has taken

@@ -93,6 +93,7 @@ void sweep_strikes(const std::string& campaign, const std::vector<Strike>& strik
         workers.emplace_back(work);
     for (std::thread& worker : workers)
         worker.join();
+    EXPECT_FALSE(chosen.empty()) << campaign;
     EXPECT_GE(2U * static_cast<unsigned>(met), chosen.size()) // one run is not quite like another
         << campaign << ": only " << met << " strikes were met";
 }

@@ -106,7 +106,7 @@ void Victim::require_untouched(Verdict& verdict, const std::string& when) const 
     const Leases now = leases();
     verdict.require(now == leases_,
                     "the leases " + when + ": " + show(now) + " instead of " + show(leases_));
-    std::error_code none; // with the last pod the directory may be gone
+    std::error_code none; // before the first call there is no directory
     for (const auto& entry : std::filesystem::directory_iterator(host().state_dir(), none))
         verdict.require(entry.path().extension() != ".broken", "taken for damaged " + when);
 }

@@ -116,9 +116,8 @@ TEST_F(MonitorTest, PassesOverOthersRules) {
           "set inet another marks { type mark; }"})
         ASSERT_EQ(host_.run(std::string("nft add ") + what).status, 0) << what;
     ASSERT_EQ(host_.run("nft delete table inet another").status, 0);
-    const Monitor::News news = monitor_.take();
-    EXPECT_FALSE(news.any);
-    EXPECT_THAT(news.processes, IsEmpty());
+    // Other news may come, of nobody: that a link of the host has a carrier.
+    EXPECT_THAT(monitor_.take().processes, IsEmpty());
 }
 
 TEST_F(MonitorTest, DoesNotSuspectItself) {

@@ -226,6 +226,8 @@ TEST_F(AgentOnOneHost, RefusesOptionsThatCannotBe) {
         {{"--config", file_of(R"({"nodeName": "host1"})")}, 2, "give it by --node-name"},
         {{"--config", file_of(R"({"cniVersion": "9"})")}, 2, "cniVersion: \"9\" is not served"},
         {{"--config", file_of(R"({"cniVersions": "1.0.0"})")}, 2, "cniVersions: \"1.0.0\""},
+        {{"--config", file_of(R"({"cniVersions": ["9"]})")}, 2, "cniVersions[0]: \"9\" is not"},
+        {{"--config", file_of(R"({"cniVersions": []})")}, 2, "cniVersions: [] names no version"},
         {{"--config", file_of(R"({"logFile": "relative"})")}, 2, "logFile: \"relative\""},
         {{"--config", file_of(R"({"ipam": {"ranges": "x"}})")}, 2, "ipam.ranges: \"x\""},
         {{"--config", file_of(R"({"dns": {"nameservers": "x"}})")}, 2, "dns.nameservers: \"x\""},

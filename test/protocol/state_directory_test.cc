@@ -146,6 +146,7 @@ TEST_F(StateDirectory, ThatIsGoneGivesNobodyTheAddressOfAPodWhoseRouteIsMissing)
                 AllOf(HasSubstr("the leases of /run/ipip-cni are gone"),
                       HasSubstr("no route to interface eth0 of container one, by " +
                                 link_of(result) + "; add it, or delete that link")));
+    EXPECT_THAT(refusal_of(call("DEL", other)).message, HasSubstr("of container one"));
     EXPECT_TRUE(is_unchanged(host.net(), before));
     EXPECT_EQ(call("DEL", pod).status, 0);
     fresh["sysctls"]["eth0/forwarding"] = "1";
@@ -183,14 +184,16 @@ TEST_F(StateDirectory, WithASymbolicLinkInsteadOfAFileIsNotFollowed) {
     const fs::path victim = host.folder() / "victim";
     for (const std::string& name : names) {
         SCOPED_TRACE(name);
-        fs::remove_all(host.state_dir());
-        fs::create_directory(host.state_dir());
-        fs::create_symlink("/run/victim", host.state_dir() / name);
         for (const char* before : {"", "precious\n"}) {
-            if (*before != '\0')
+            fs::remove_all(host.state_dir());
+            fs::create_directory(host.state_dir());
+            fs::create_symlink("/run/victim", host.state_dir() / name);
+            const bool is_there = *before != '\0';
+            if (is_there)
                 std::ofstream(victim) << before;
             call("ADD", pod);
             call("DEL", pod);
+            EXPECT_EQ(fs::exists(victim), is_there);
             std::ifstream after(victim);
             EXPECT_EQ(std::string(std::istreambuf_iterator<char>(after), {}), before);
             fs::remove(victim);
