@@ -253,7 +253,7 @@ Visit::~Visit() {
 }
 
 bool comes_true(const std::function<bool()>& holds) {
-    constexpr std::chrono::seconds patience{60}; // for what must come
+    constexpr std::chrono::seconds patience{180}; // for what must come, on a busy machine too
     const auto end = std::chrono::steady_clock::now() + patience;
     while (!holds()) {
         if (std::chrono::steady_clock::now() > end)
