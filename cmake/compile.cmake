@@ -50,9 +50,11 @@ function(ipip_static)
   endif()
 endfunction()
 
-# Debian has no static libfmt: both libraries are used from their headers alone.
+# Debian has no static libfmt: both libraries are used from their headers alone. A separator of
+# thousands that is known here is none to ask a locale for: see cni/file.h.
 add_library(ipip_log INTERFACE)
-target_compile_definitions(ipip_log INTERFACE SPDLOG_FMT_EXTERNAL FMT_HEADER_ONLY)
+target_compile_definitions(ipip_log INTERFACE
+  SPDLOG_FMT_EXTERNAL FMT_HEADER_ONLY "FMT_STATIC_THOUSANDS_SEPARATOR=','")
 target_include_directories(ipip_log SYSTEM INTERFACE
   $<TARGET_PROPERTY:spdlog::spdlog_header_only,INTERFACE_INCLUDE_DIRECTORIES>
   $<TARGET_PROPERTY:fmt::fmt-header-only,INTERFACE_INCLUDE_DIRECTORIES>)

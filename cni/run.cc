@@ -1,14 +1,15 @@
 #include "cni/run.h"
 
+#include "cni/file.h"
 #include "cni/log.h"
 #include "cni/version.h"
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace cni {
 
@@ -16,22 +17,16 @@ namespace {
 
 constexpr std::size_t longest_input = 64 << 20; // 5,000 nodes take less than one MiB
 
-// Descriptors and not streams: those cost every call a tenth of a millisecond before it begins.
-
-std::string read_all(int input) {
-    std::string text;
-    for (std::array<char, 4096> block;;) { // NOLINT: written before it is read
-        const ssize_t size = ::read(input, block.data(), block.size());
-        if (size == 0 || (size < 0 && errno == EBADF)) // closed: as good as empty
-            return text;
-        if (size < 0 && errno != EINTR)
-            throw std::system_error(errno, std::generic_category(),
-                                    "cannot read the configuration from standard input");
-        text.append(block.data(), size < 0 ? 0 : static_cast<std::size_t>(size));
-        if (text.size() > longest_input)
-            throw json::SyntaxError("standard input holds more than 64 MiB; pass the network "
-                                    "configuration alone");
-    }
+std::string read_input(int input) {
+    if (auto text = read_all(input, longest_input))
+        return std::move(*text);
+    if (errno == EBADF) // closed: as good as empty
+        return {};
+    if (errno == EFBIG)
+        throw json::SyntaxError("standard input holds more than 64 MiB; pass the network "
+                                "configuration alone");
+    throw std::system_error(errno, std::generic_category(),
+                            "cannot read the configuration from standard input");
 }
 
 /// While it lives, a reader that has gone does not end this process.
@@ -103,7 +98,7 @@ void write_result(Plugin& plugin, const Call& call, int output) {
 
 void serve(Plugin& plugin, const Environment& environment, int input, int output,
            std::string& version) {
-    const std::string text = read_all(input);
+    const std::string text = read_input(input);
     if (environment.verb == Verb::version) {
         write_all(output, versions(text).dump(4) + '\n');
         return;

@@ -1,13 +1,13 @@
 #include "ipam_plugin/config.h"
 
+#include "cni/file.h"
 #include "cni/network.h"
 #include "cni/version.h"
 #include "ipam/range.h"
 
 #include <algorithm>
-#include <fstream>
 #include <optional>
-#include <sstream>
+#include <string_view>
 
 namespace ipam_plugin {
 
@@ -27,6 +27,19 @@ std::optional<ip::Address> read_end(const json::Field& entry, const char* key,
         field->fail(field->shown() + " is outside of the subnet " + block.to_string() +
                     "; name an address inside");
     return address;
+}
+
+/// What stands between any number of these characters.
+std::vector<std::string_view> parts_of(std::string_view text, std::string_view separators) {
+    std::vector<std::string_view> parts;
+    for (;;) {
+        text.remove_prefix(std::min(text.find_first_not_of(separators), text.size()));
+        if (text.empty())
+            return parts;
+        const std::string_view part = text.substr(0, text.find_first_of(separators));
+        parts.push_back(part);
+        text.remove_prefix(part.size());
+    }
 }
 
 Subnet read_subnet(const json::Field& entry) {
@@ -139,29 +152,27 @@ json::Value read_resolv_conf(const json::Field& config) {
     const auto field = ipam ? ipam->find("resolvConf") : std::nullopt;
     if (!field || field->string().empty())
         return nullptr;
-    std::ifstream file(field->absolute_path("/etc/resolv.conf"));
-    json::Value dns = json::Value::object();
-    for (std::string line; std::getline(file, line);) {
-        std::istringstream words(line.substr(0, line.find_first_of("#;")));
-        std::string key;
-        words >> key;
-        std::vector<std::string> values;
-        for (std::string value; words >> value;)
-            values.push_back(value);
-        if (values.empty())
-            continue;
-        if (key == "nameserver")
-            dns["nameservers"].push_back(values.front());
-        else if (key == "domain")
-            dns["domain"] = values.front();
-        else if (key == "search") // the last such line counts
-            dns["search"] = values;
-        else if (key == "options")
-            for (const std::string& value : values)
-                dns["options"].push_back(value);
-    }
-    if (!file.eof()) // also what can be opened need not be a file
+    const auto text = cni::read_file(field->absolute_path("/etc/resolv.conf"));
+    if (!text)
         field->fail(field->shown() + " cannot be read; name a file as resolv.conf(5) has it");
+    json::Value dns = json::Value::object();
+    for (const std::string_view line : parts_of(*text, "\n")) {
+        std::vector<std::string_view> words =
+            parts_of(line.substr(0, line.find_first_of("#;")), " \t\r\v\f");
+        if (words.size() < 2)
+            continue;
+        const std::string_view key = words.front();
+        words.erase(words.begin());
+        if (key == "nameserver")
+            dns["nameservers"].push_back(words.front());
+        else if (key == "domain")
+            dns["domain"] = words.front();
+        else if (key == "search") // the last such line counts
+            dns["search"] = words;
+        else if (key == "options")
+            for (const std::string_view word : words)
+                dns["options"].push_back(word);
+    }
     return dns.empty() ? json::Value() : dns;
 }
 

@@ -121,7 +121,8 @@ std::optional<int> verdict(nlmsghdr* header, int index) {
 
 /// What has been said so far; none where nothing was, or it was lost among too much else.
 std::optional<int> hear(const Fd& socket, int index) {
-    alignas(nlmsghdr) std::array<char, 32768> buffer; // NOLINT: read into before it is read from
+    // What is longer is of no pod's link. Each page of it is touched, by -fstack-clash-protection.
+    alignas(nlmsghdr) std::array<char, 8192> buffer; // NOLINT: read into before it is read from
     while (is_ready(socket)) {
         auto left = static_cast<int>(receive_from_kernel(socket.get(), buffer.data(), buffer.size(),
                                                          MSG_DONTWAIT)); // -1: of no message

@@ -1,13 +1,12 @@
 #include "plugin/config.h"
 
+#include "cni/file.h"
 #include "cni/network.h"
 #include "mesh/settings.h"
 
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
 namespace plugin {
@@ -120,20 +119,10 @@ std::vector<std::string> find_unknown(const json::Field& document) {
     return unknown;
 }
 
-/// None where that cannot be done.
-std::optional<std::string> read_file(const std::filesystem::path& path) {
-    try {
-        if (std::ifstream file(path); file)
-            return std::string{std::istreambuf_iterator<char>(file), {}};
-    } catch (const std::ios_base::failure&) { // a directory can be opened, but not read
-    }
-    return std::nullopt;
-}
-
 /// The nodes that the agent left for us.
 mesh::Cluster::Listing read_nodes_file(const std::filesystem::path& path,
                                        std::optional<std::string> self) {
-    const auto text = read_file(path);
+    const auto text = cni::read_file(path);
     if (!text)
         throw json::FieldError("nodesFile: " + path.string() + " cannot be read; see who may");
     try {

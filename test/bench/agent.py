@@ -1,26 +1,25 @@
-"""The agent where there are many nodes, on a kernel with ipip."""
+"""The agent in a cluster of thousands, on a kernel with ipip."""
 
 import json
 import os
 import select
 import signal
+import statistics
 import subprocess
+import sys
+import tempfile
 import time
 
-from runs import PROGRAMS, Failed, entered
-from tunnels import nodes_file, prepare
+from runs import HERE, PROGRAMS, Failed, entered, netlink_messages, sh
+from tunnels import prepare
 
+HOST = "agent"
+FOLDER = "/run/agent"
 PATIENCE = 600  # seconds
-IDLE = 60  # seconds, two of its periodic looks
-
-
-def replace(path, change):
-    with open(path) as file:
-        document = json.load(file)
-    change(document["nodes"])
-    with open(path + ".new", "w") as file:
-        json.dump(document, file)
-    os.rename(path + ".new", path)
+PERIOD = 60  # seconds, two of its periodic looks
+EACH = 300  # seconds: so often a kubelet writes its Node where nothing changes
+BEATS = 250  # at once
+SETTLE = 5  # seconds that these take at most
 
 
 def status(process):
@@ -35,53 +34,174 @@ def processor(process):
     return 1000 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def is_ready(host):
-    words = entered(host, ["curl", "-sf", "-o", "/dev/null", "http://127.0.0.1:9411/readyz"])[1]
-    return subprocess.run(words, check=False).returncode == 0
+def start(words, **how):
+    return subprocess.Popen(entered(HOST, words)[1], text=True, **how)
+
+
+def await_it(condition, what, pause=0.02):
+    """Seconds that it took."""
+    begin = time.perf_counter()
+    while not condition():
+        if time.perf_counter() - begin > PATIENCE:
+            raise Failed(f"waited {PATIENCE} s for {what}")
+        time.sleep(pause)
+    return time.perf_counter() - begin
+
+
+class Cluster:
+    """Its API server."""
+
+    def __init__(self, nodes):
+        self.ca, self.key = f"{FOLDER}/ca.pem", f"{FOLDER}/key.pem"
+        sh("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+           "-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.key, "-out", self.ca)
+        self.process = start([sys.executable, f"{HERE}/apiserver.py", str(nodes), self.ca, self.key],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.await_done()
+
+    def await_done(self):
+        if self.process.stdout.readline() != "done\n":
+            raise Failed("apiserver.py has ended")
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def do(self, line):
+        self.ask(line)
+        self.await_done()
+
+    def kubeconfig(self):
+        path = f"{FOLDER}/kubeconfig"
+        with open(path, "w") as file:
+            json.dump({
+                "current-context": "bench",
+                "contexts": [{"name": "bench", "context": {"cluster": "bench", "user": "bench"}}],
+                "clusters": [{"name": "bench",
+                              "cluster": {"server": "https://127.0.0.1:6443", "certificate-authority": self.ca}}],
+                "users": [{"name": "bench", "user": {"token": "bench"}}],
+            }, file)
+        return path
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Agent:
+    def __init__(self, *options):
+        for name in ["program-dir", "state-dir", "cni-bin-dir", "cni-conf-dir", "etc-dir"]:
+            options += (f"--{name}", PROGRAMS if name == "program-dir" else f"{FOLDER}/{name}")
+        with open(f"{FOLDER}/log", "w") as log:
+            self.process = start([f"{PROGRAMS}/ipipd", "--node-name", "host0", "--listen", "127.0.0.1:9411", *options],
+                                 stderr=log, stdout=log)
+        self.pid = self.process.pid
+
+    def page(self, name):
+        done = subprocess.run(entered(HOST, ["curl", "-sf", f"http://127.0.0.1:9411/{name}"])[1], check=False,
+                              capture_output=True, text=True)
+        return done.stdout if done.returncode == 0 else None
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            with open(f"{FOLDER}/log") as log:
+                raise Failed("ipipd: " + log.read()[-2000:])
+        return self.page("readyz") is not None
+
+    def metric(self, name):
+        lines = (line.split() for line in self.page("metrics").splitlines())
+        return next((float(line[1]) for line in lines if line[0] == name), 0)
+
+    def load(self, seconds, meanwhile=lambda: None):
+        """Milliseconds of processor time a second."""
+        before, begin = processor(self.pid), time.perf_counter()
+        meanwhile()
+        time.sleep(max(0, begin + seconds - time.perf_counter()))
+        return (processor(self.pid) - before) / (time.perf_counter() - begin)
+
+    def messages(self, act):
+        """How many it sends to the kernel meanwhile."""
+        with tempfile.NamedTemporaryFile("r") as trace:
+            tracer = subprocess.Popen(["strace", "-f", "-qq", "-v", "-e", "trace=sendmsg,sendto", "-p", str(self.pid),
+                                       "-o", trace.name])
+            await_it(lambda: int(status(self.pid)["TracerPid"]) == tracer.pid, "strace")
+            act()
+            tracer.send_signal(signal.SIGINT)
+            tracer.wait()
+            return sum(map(netlink_messages, trace))
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
 
 
 def await_route(monitor, network):
-    """Milliseconds until the kernel says that it is there."""
-    begin = time.perf_counter()
-    while select.select([monitor], [], [], PATIENCE)[0]:
-        if os.read(monitor.fileno(), 1 << 16).decode().count(network):
-            return 1000 * (time.perf_counter() - begin)
-    raise Failed(f"no route to {network}")
+    """Until the kernel says that it is there."""
+    text = ""
+    while network not in text:
+        if not select.select([monitor], [], [], PATIENCE)[0]:
+            raise Failed(f"no route to {network}")
+        text = (text + os.read(monitor.fileno(), 1 << 16).decode())[-(1 << 17):]
 
 
-def measure(nodes, rounds):
-    host = "agent"
-    prepare(host)
-    path = nodes_file(nodes)
-    options = ["--nodes-file", path, "--node-name", "host0", "--listen", "127.0.0.1:9411"]
-    for name in ["program-dir", "state-dir", "cni-bin-dir", "cni-conf-dir", "etc-dir"]:
-        options += [f"--{name}", PROGRAMS if name == "program-dir" else f"/run/agent/{name}"]
-    monitor = None
-    begin = time.perf_counter()
-    with open("/run/agent.log", "w") as log:
-        agent = subprocess.Popen(entered(host, [f"{PROGRAMS}/ipipd", *options])[1], stderr=log, stdout=log)
+def from_event_to_route(cluster, rounds):
+    """Milliseconds."""
+    monitor = start(["ip", "-o", "monitor", "route"], stdout=subprocess.PIPE)
     try:
-        while not is_ready(host):
-            if agent.poll() is not None or time.perf_counter() - begin > PATIENCE:
-                with open("/run/agent.log") as log:
-                    raise Failed("ipipd: " + log.read()[-2000:])
-            time.sleep(0.02)
-        ready = time.perf_counter() - begin
-        time.sleep(10)  # it looks again at what it has made
-        before = processor(agent.pid)
-        time.sleep(IDLE)
-        idle = (processor(agent.pid) - before) / IDLE
-        monitor = subprocess.Popen(entered(host, ["ip", "-o", "monitor", "route"])[1], stdout=subprocess.PIPE)
         time.sleep(1)
         times = []
         for turn in range(rounds):
             network = f"10.200.{turn}.0/24"
-            replace(path, lambda nodes: nodes[-1].update(podCIDRs=[network]))
-            times.append(await_route(monitor.stdout, network))
-        return {"nodes": nodes, "ready": ready, "idle": idle, "route": sorted(times)[rounds // 2],
+            begin = time.perf_counter()
+            cluster.ask(f"move {network}")
+            await_route(monitor.stdout, network)
+            times.append(1000 * (time.perf_counter() - begin))
+            cluster.await_done()
+        return statistics.median(times)
+    finally:
+        monitor.terminate()
+        monitor.wait()
+
+
+def messages_of_heartbeats(cluster, agent):
+    """Between two of its looks."""
+    def beat():
+        cluster.do(f"beat {BEATS} 0")
+        time.sleep(SETTLE)
+
+    def heard():
+        return agent.metric("ipip_kube_events_total")
+
+    def looks():
+        return agent.metric("ipip_reconcile_seconds_count")
+
+    for _ in range(5):
+        before = looks()
+        await_it(lambda: looks() > before, "its periodic look", 0.2)
+        before = looks(), heard()  # the metrics are a question to the kernel as well
+        messages = agent.messages(beat)
+        if (looks(), heard()) == (before[0], before[1] + BEATS):
+            return messages
+    raise Failed(f"not {BEATS} heartbeats between two looks of the agent")
+
+
+def measure(nodes, rounds):
+    prepare(HOST)
+    os.makedirs(FOLDER)
+    cluster = agent = None
+    try:
+        cluster = Cluster(nodes)
+        agent = Agent("--kubeconfig", cluster.kubeconfig())
+        ready = await_it(agent.is_ready, "the agent")
+        time.sleep(10)  # it looks again at what it has made
+        idle = agent.load(PERIOD)
+        beating = agent.load(PERIOD, lambda: cluster.do(f"beat {nodes * PERIOD // EACH} {PERIOD}"))
+        return {"nodes": nodes, "ready": ready, "idle": idle, "beating": beating,
+                "route": from_event_to_route(cluster, rounds),
+                "beats": BEATS, "messages": messages_of_heartbeats(cluster, agent),
                 "memory": int(status(agent.pid)["VmHWM"].split()[0]) / 1024}
     finally:
-        if monitor:
-            monitor.terminate()
-        agent.send_signal(signal.SIGTERM)
-        agent.wait()
+        if agent:
+            agent.end()
+        if cluster:
+            cluster.end()

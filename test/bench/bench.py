@@ -4,7 +4,7 @@
   bench.py pods [--quick]      on any kernel, in namespaces of its own; prints what it found as JSON
   bench.py tunnels [--quick]   on a kernel with ipip; likewise
   bench.py dataplane [--quick] on a kernel with ipip; likewise
-  bench.py report PODS TUNNELS DATAPLANE DIRECTORY [--quick] WORD=TEXT...
+  bench.py report PODS TUNNELS DATAPLANE DIRECTORY [--quick] [image=BYTES] WORD=TEXT...
                                the page, to the terminal and DIRECTORY/performance.md, and its plots;
                                with --quick only the targets, and fails where one is missed by far
 """
@@ -22,9 +22,9 @@ from runs import sh
 
 FULL = {"times": 240, "few": 60, "pods": [0, 100, 1000], "leases": [0, 1000, 50000], "at once": [1, 8, 32, 100],
         "peers": {10: 9, 100: 9, 1000: 9, 5000: 3}, "nodes": [1, 100, 1000, 5000], "rounds": 3,
-        "agent": 5000, "more": 1000}  # of peers: how many, and how often
+        "agent": 5000, "others": True}  # of peers: how many, and how often
 QUICK = {"times": 30, "few": 15, "pods": [0, 100], "leases": [0, 1000], "at once": [32],
-         "peers": {1000: 2}, "nodes": [1, 100], "rounds": 1, "agent": 0, "more": 0}
+         "peers": {1000: 2}, "nodes": [1, 100], "rounds": 1, "agent": 0, "others": False}
 
 
 def fresh_run():
@@ -41,7 +41,7 @@ def measure_tunnels(size):
 
 
 def measure_data_plane(size):
-    return {"data plane": dataplane.measure(size["more"], size["rounds"])}
+    return {"data plane": dataplane.measure(size["others"], size["rounds"])}
 
 
 MEASURES = {"pods": pods.measure, "tunnels": measure_tunnels, "dataplane": measure_data_plane}
@@ -60,6 +60,9 @@ def main(arguments):
         for part in parts:
             with open(part) as file:
                 found.update(json.load(file))
+        words = dict(word.split("=", 1) for word in rest[4:])
+        if "image" in words:
+            found["sizes"]["the image"] = int(words.pop("image"))
         goals = page.targets(found)
         if quick:
             print(page.goals_table(goals))
@@ -67,7 +70,7 @@ def main(arguments):
             if missed:
                 sys.exit("bench.py: missed by far: " + ", ".join(missed))
         else:
-            print(page.write(found, goals, directory, [word.split("=", 1) for word in rest[4:]]))
+            print(page.write(found, goals, directory, words.items()))
     else:
         sys.exit(__doc__)
 

@@ -1,4 +1,4 @@
-"""Pod to pod between two hosts of one kernel with ipip: over our tunnels, over a bare ipip device, over
+"""Pod to pod between two hosts of one kernel with ipip: over our tunnels, over bare ipip devices, over
 VXLAN, and routed."""
 
 import itertools
@@ -10,6 +10,13 @@ from plugins import ours
 from runs import entered, ip, sh
 
 SIDES = [("a", "172.16.5.126", "10.10.1"), ("b", "172.16.5.127", "10.10.2")]  # name, address, pods
+
+# As the page shows them.
+BARE, CHECKED = "a bare ipip device", "a bare ipip device, rp_filter"
+MORE = 1000
+UNCHECKED, MANY = "ipip without sourceCheck", f"ipip, {MORE:,} more tunnels"
+BARE_TO_ALL, TO_ALL = "one bare ipip device for all peers", "ipip, one device for all peers"
+COMPARED = {"ipip": BARE, UNCHECKED: BARE, MANY: "ipip", TO_ALL: BARE_TO_ALL}  # with whom
 
 NUMBERS = itertools.count()
 
@@ -75,6 +82,14 @@ class Bare(Pair):
                 f"link set tun1 up mtu {self.mtu}", f"route add {others}.0/24 dev tun1"]
 
 
+class Shared(Pair):
+    """One device to all peers."""
+
+    def way(self, own, other, pods, others):
+        return [f"tunnel add tun1 mode ipip local {own}", f"address add {pods}.1/32 dev tun1",
+                f"link set tun1 up mtu {self.mtu}", f"route add {others}.0/24 via {other} dev tun1 onlink"]
+
+
 class Strict(Bare):
     """With the kernel's own check of the source."""
 
@@ -109,11 +124,12 @@ class Ours(Pair):
             plugin.call("ADD", "pod", f"pod-{host}")
 
 
-def measure(more, rounds):
-    """By name, of rounds in turns: Gbit/s and microseconds, in order."""
-    pairs = [Bare("a bare ipip device", 1480), Ours("ipip"), Ours("ipip without sourceCheck", sourceCheck=False)]
-    if more:
-        pairs += [Strict("a bare ipip device, rp_filter", 1480), Ours(f"ipip, {more:,} more tunnels", more),
+def measure(others, rounds):
+    """By name, of rounds in turns: Gbit/s and microseconds, in order; `others` too, and not only what is
+    most like ours."""
+    pairs = [Bare(BARE, 1480), Ours("ipip"), Ours(UNCHECKED, sourceCheck=False)]
+    if others:
+        pairs += [Strict(CHECKED, 1480), Ours(MANY, MORE), Shared(BARE_TO_ALL, 1480), Ours(TO_ALL, topology="shared"),
                   Routed("routed", 1500), Vxlan("vxlan", 1450)]
     rates = {pair.shown: [] for pair in pairs}
     delays = {pair.shown: [] for pair in pairs}

@@ -39,8 +39,8 @@ class Plugin:
             raise Failed(f"{self.name}: {done.stdout}")
         return json.loads(done.stdout)
 
-    def counts(self, verb, pod, space):
-        return counts([self.program], self.variables(verb, pod, space), self.config)
+    def counts(self, verb, pod, space, document=None):
+        return counts([self.program], self.variables(verb, pod, space), document or self.config, self.host)
 
 
 def ours(name="ipip", network="10.10.0.0/16", host=None, nodes=None, **more):
@@ -90,4 +90,4 @@ class Floor:
     def counts(self, verb, pod, space):
         words = {"ADD": ["pod", f"/run/netns/{space}", "floor", "10.99.1.1", "10.99.255.1"],
                  "DEL": ["gone", "floor"]}[verb]
-        return counts([self.program, *words], {}, {})
+        return counts([self.program, *words])

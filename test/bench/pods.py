@@ -1,10 +1,9 @@
 """One pod, many pods, many at once, on one host without peers, so that all plugins do the same."""
 
 import os
-import tempfile
 
 from plugins import Floor, bridge, other_ipam, ours, own_ipam, ptp
-from runs import PROGRAMS, Sample, connect, interleaved, ip, launch, sh
+from runs import PROGRAMS, Sample, connect, interleaved, ip, launch
 
 
 def pair(plugin, space="p0"):
@@ -32,12 +31,10 @@ def one_pod(times, floor, rivals, masquerading_rival):
     """Everything about one pod. One other of ours stands all the time, so that the mesh does.
     Returns the figures, and how many system calls and netlink messages each takes."""
     plain, masquerading = ours(), ours("ipip-masq", "10.11.0.0/16", ipMasq=True)
-    previous = plain.result("keep", "keep")
-    subjects = [nothing, pair(floor), pair(plain), *map(pair, rivals), verb(plain, "VERSION"),
-                *questions(plain, previous)]
-    samples = interleaved(times, subjects)
-    numbers = {}
-    for plugin in [floor, plain, *rivals]:
+    asked = {"VERSION": None, **documents(plain, plain.result("keep", "keep"))}
+    samples = interleaved(times, [nothing, pair(floor), pair(plain), *map(pair, rivals), *questions(plain, asked)])
+    numbers = {f"{plain.name} {what}": count for what, count in counts_by_verb(plain, asked, "p1").items()}
+    for plugin in [floor, *rivals]:
         for what in ["ADD", "DEL"]:
             numbers[f"{plugin.name} {what}"] = plugin.counts(what, "counted", "p1")
     plain.call("DEL", "keep", "keep")
@@ -55,44 +52,59 @@ def medians_by_verb(plugin, samples):
     return {name.split()[1]: sample.median for name, sample in samples.items() if name.split()[0] == plugin.name}
 
 
-def questions(plugin, previous, pods=(), space="keep"):
-    """What a runtime asks from time to time where the pod "keep" of this namespace stands, whose
-    result was `previous`, and these."""
+def documents(plugin, previous, pods=()):
+    """By verb, what comes with the questions that a runtime has from time to time where the pod "keep"
+    stands, whose result was `previous`, and these."""
     newest = dict(plugin.config, cniVersion="1.1.0")
     valid = [{"containerID": f"{plugin.name}-{pod}", "ifname": "eth0"} for pod in ["keep", *pods]]
-    return [
-        verb(plugin, "STATUS", newest),
-        verb(plugin, "CHECK", dict(plugin.config, prevResult=previous), space),
-        verb(plugin, "GC", {**newest, "cni.dev/valid-attachments": valid}),
-    ]
+    return {
+        "STATUS": newest,
+        "CHECK": dict(plugin.config, prevResult=previous),
+        "GC": {**newest, "cni.dev/valid-attachments": valid},
+    }
+
+
+def questions(plugin, documents, space="keep"):
+    return [verb(plugin, what, document, space) for what, document in documents.items()]
+
+
+def counts_by_verb(plugin, documents, free, space="keep"):
+    """How many system calls and netlink messages: of a pod in the namespace `free`, and of these."""
+    return {**{what: plugin.counts(what, "counted", free) for what in ["ADD", "DEL"]},
+            **{what: plugin.counts(what, "keep", space, document) for what, document in documents.items()}}
 
 
 def with_pods(plugin, steps, times, others=(), previous=None):
     """Medians by plugin and verb, for one more pod, by how many `plugin` has: of its own and of
-    `others`. `previous` is the result of its pod "keep", where there is one to ask about."""
+    `others`. `previous` is the result of its pod "keep", where there is one to ask about: then
+    also how many system calls and messages each verb takes, by how many pods there are."""
     medians = {one.name: {} for one in [plugin, *others]}
+    numbers = {}
     there = 0
     for step in steps:
         for pod in range(there, step):
             plugin.call("ADD", f"pod{pod}", f"p{pod + 1}", settle=0)
         there = step
-        asked = questions(plugin, previous, [f"pod{pod}" for pod in range(there)]) if previous else []
+        asked = documents(plugin, previous, [f"pod{pod}" for pod in range(there)]) if previous else {}
         # Apart: a GC of a thousand leaves cold caches behind.
-        samples = {**interleaved(times, list(map(pair, [plugin, *others]))), **interleaved(times, asked)}
+        samples = {**interleaved(times, list(map(pair, [plugin, *others]))),
+                   **interleaved(times, questions(plugin, asked))}
+        if asked:
+            numbers[step] = counts_by_verb(plugin, asked, "p0")
         for one in [plugin, *others]:
             medians[one.name][step] = medians_by_verb(one, samples)
     for pod in range(there):
         plugin.call("DEL", f"pod{pod}", f"p{pod + 1}", settle=0)
-    return medians
+    return medians, numbers
 
 
 def reserve(first, last):
-    """Leases of host-local, as it leaves them; its own ADDs would take minutes."""
+    """Leases of host-local behind its first, as it leaves them; its own ADDs would take minutes."""
     folder = "/run/host-local/leases/host-local"
     os.makedirs(folder, exist_ok=True)
 
     def address(number):
-        return f"10.40.{(number + 2) // 256}.{(number + 2) % 256}"
+        return f"10.40.{(number + 3) // 256}.{(number + 3) % 256}"
 
     for number in range(first, last):
         with open(f"{folder}/{address(number)}", "w") as file:
@@ -102,11 +114,12 @@ def reserve(first, last):
 
 
 def with_leases(steps, times):
-    """Medians of ADD and DEL of one more address, by how many are leased: the IPAM plugins, each
-    called by itself."""
+    """Medians of ADD and DEL of one more address, and of finding one (CHECK), by how many are
+    leased: the IPAM plugins, each called by itself."""
     own = [own_ipam("ipip-ipam", "10.40.0.0/16"), own_ipam("ipip-ipam-v6", "2001:db8:40::/64")]
     other = other_ipam("10.40.0.0/16")
     medians = {plugin.name: {} for plugin in [*own, other]}
+    find = [verb(plugin, "CHECK", dict(plugin.config, prevResult=plugin.result("keep", "p0"))) for plugin in [*own, other]]
     there = 0
     for step in steps:
         for plugin in own:
@@ -114,9 +127,9 @@ def with_leases(steps, times):
                 plugin.call("ADD", f"{first}-%", "p0", count=min(250, step - first), settle=0)
         reserve(there, step)
         there = step
-        samples = interleaved(times, [pair(plugin) for plugin in [*own, other]])
+        samples = interleaved(times, [*map(pair, [*own, other]), *find])
         for name, line in medians.items():
-            line[step] = {what: samples[f"{name} {what}"].median for what in ["ADD", "DEL"]}
+            line[step] = {what: samples[f"{name} {what}"].median for what in ["ADD", "DEL", "CHECK"]}
     return medians
 
 
@@ -134,13 +147,6 @@ def at_once(plugins, steps, times):
     return rates
 
 
-def stripped_size(program):
-    """Bytes of the file as it is installed."""
-    with tempfile.NamedTemporaryFile() as copy:
-        sh("strip", "-o", copy.name, f"{PROGRAMS}/{program}")
-        return os.path.getsize(copy.name)
-
-
 def measure(size):
     connect()
     count = max(size["pods"][-1] + 1, size["at once"][-1])
@@ -150,14 +156,15 @@ def measure(size):
     samples, numbers = one_pod(size["times"], floor, rivals, ptp("ptp-masq", "10.22.0.0/16", masquerade=True))
     plain = ours()
     previous = plain.result("keep", "keep")
+    many, numbers_of_many = with_pods(plain, size["pods"], size["few"], [floor], previous)
     found = {
         "samples": samples,
         "counts": numbers,
+        "counts with pods": numbers_of_many,
         "at once": at_once([floor, plain, rivals[0]], size["at once"], max(3, size["few"] // 4)),
-        "with pods": {**with_pods(plain, size["pods"], size["few"], [floor], previous),
-                      **with_pods(rivals[1], size["pods"], size["few"])},
+        "with pods": {**many, **with_pods(rivals[1], size["pods"], size["few"])[0]},
         "with leases": with_leases(size["leases"], size["few"]),
-        "sizes": {program: stripped_size(program) for program in ["ipip", "ipip-ipam", "ipipd"]},
+        "sizes": {program: os.path.getsize(f"{PROGRAMS}/{program}") for program in ["ipip", "ipip-ipam", "ipipd"]},
     }
     plain.call("DEL", "keep", "keep")
     return found

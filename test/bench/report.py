@@ -84,5 +84,9 @@ def at_most(what, limit, found, unit=" x", far=FAR, bound=None):
     return Target(what, f"<= {limit}{unit}", shown(found, unit), found / limit, far, shown(bound, unit))
 
 
+def none_of(what, found):
+    return Target(what, "0", str(found), 2 * FAR if found else 0, FAR, None)
+
+
 def at_least(what, limit, found, unit=" x", far=FAR, bound=None):
     return Target(what, f">= {limit}{unit}", shown(found, unit), limit / found, far, shown(bound, unit))

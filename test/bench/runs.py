@@ -148,15 +148,20 @@ def interleaved(times, subjects):
     return samples
 
 
-def counts(words, variables, document):
+def netlink_messages(line):
+    """How many a line of strace's sends."""
+    return line.count("nlmsg_len=") if "sendmsg(" in line or "sendto(" in line else 0
+
+
+def counts(words, variables=None, document=None, space=None):
     """How many system calls and netlink messages a run takes, by strace."""
     with tempfile.NamedTemporaryFile("w+") as trace, tempfile.NamedTemporaryFile("w") as file:
         file.write(json.dumps(document))
         file.flush()
         with open(file.name) as given:
             done = subprocess.run(
-                ["strace", "-f", "-qq", "-o", trace.name, *words],
-                env={"PATH": os.environ["PATH"], **variables},
+                entered(space, ["strace", "-f", "-qq", "-v", "-o", trace.name, *words])[1],
+                env={"PATH": os.environ["PATH"], **(variables or {})},
                 stdin=given,
                 capture_output=True,
                 text=True,
@@ -164,9 +169,8 @@ def counts(words, variables, document):
         if done.returncode != 0:
             raise Failed(f"{words} {variables}: {done.stdout} {done.stderr}")
         calls = messages = 0
-        for line in trace.read().splitlines():
+        for line in trace:
             if "resumed>" not in line and "+++" not in line and "---" not in line:
                 calls += 1
-            if "sendmsg(" in line or "sendto(" in line:
-                messages += line.count("nlmsg_len=")
+            messages += netlink_messages(line)
         return calls, messages

@@ -5,8 +5,8 @@ import json
 import time
 
 from plugins import ours
-from pods import pair, questions, verb
-from runs import PROGRAMS, Run, Sample, connect, entered, interleaved, ip, sh
+from pods import counts_by_verb, documents, pair, questions
+from runs import PROGRAMS, Run, Sample, connect, counts, entered, interleaved, ip, sh
 
 FLOORS = {"pairs": "mesh", "shared": "shared"}  # by topology
 VERBS = ["ADD", "DEL", "CHECK", "STATUS", "GC", "VERSION"]
@@ -57,7 +57,18 @@ def by_size(host, topology, peers, times):
             time.sleep(SETTLE)
             part()
     # Before the last time, what the kernel keeps in reserve is filled.
-    return {**{name: sample.median for name, sample in samples.items()}, "memory": memory[-1]}
+    return {**{name: sample.median for name, sample in samples.items()}, "memory": memory[-1],
+            "messages": messages(host, topology, peers)}
+
+
+def messages(host, topology, peers):
+    """How many each step sends to the kernel."""
+    def of(program, *words):
+        return counts([f"{PROGRAMS}/{program}", *map(str, words)], space=host)[1]
+
+    floor = {"floor make": of("bench_floor", FLOORS[topology], peers, "172.16.5.126", "10.63.0.1"),
+             "floor look": of("bench_floor", "look", peers), "floor remove": of("bench_floor", "mesh-delete")}
+    return {**floor, **{what: of("bench_mesh", what, topology, peers) for what in ["make", "again", "change", "clear"]}}
 
 
 def nodes_file(count):
@@ -76,28 +87,31 @@ def nodes_file(count):
 def with_nodes(steps, times):
     """All verbs by how many nodes the file has, each on a host of its own."""
     ip("netns add p0")
-    pairs, asked = [], []
+    pairs, asked, numbers = [], [], {}
     plugins = []
     for step in steps:
         host = f"nodes{step}"
         prepare(host)
         plugin = ours(host, host=host, nodes=nodes_file(step), stateDir=f"/run/state-{step}")
         ip(f"netns add keep{step}")
-        previous = plugin.result("keep", f"keep{step}")
+        what = {"VERSION": None, **documents(plugin, plugin.result("keep", f"keep{step}"))}
         pairs.append(pair(plugin))
-        asked += [verb(plugin, "VERSION"), *questions(plugin, previous, space=f"keep{step}")]
+        asked += questions(plugin, what, f"keep{step}")
+        numbers[step] = counts_by_verb(plugin, what, "p0", f"keep{step}")
         plugins.append(plugin)
     # Apart: a CHECK of thousands leaves cold caches behind.
     samples = {**interleaved(times, pairs), **interleaved(times, asked)}
     for step, plugin in zip(steps, plugins):
         plugin.call("DEL", "keep", f"keep{step}")
-    return {step: {what: samples[f"nodes{step} {what}"].figures() for what in VERBS} for step in steps}
+    return {step: {what: samples[f"nodes{step} {what}"].figures() for what in VERBS} for step in steps}, numbers
 
 
 def measure(size):
     prepare("mesh")
+    many, numbers = with_nodes(size["nodes"], size["few"])
     return {
         "mesh": {topology: {peers: by_size("mesh", topology, peers, times) for peers, times in size["peers"].items()}
                  for topology in FLOORS},
-        "with nodes": with_nodes(size["nodes"], size["few"]),
+        "with nodes": many,
+        "counts with nodes": numbers,
     }
