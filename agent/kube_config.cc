@@ -1,11 +1,12 @@
 #include "agent/kube_config.h"
 
+#include "cni/file.h"
+
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
-#include <iterator>
 #include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
@@ -16,11 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string read_file(const fs::path& path, const std::string& what) {
-    try {
-        if (std::ifstream file(path); file)
-            return {std::istreambuf_iterator<char>(file), {}};
-    } catch (const std::ios_base::failure&) { // a directory can be opened, but not read
-    }
+    if (auto text = cni::read_file(path))
+        return *std::move(text);
     throw KubeConfigError(what + ": " + path.string() + " cannot be read");
 }
 

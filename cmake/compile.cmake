@@ -50,8 +50,8 @@ function(ipip_static)
   endif()
 endfunction()
 
-# Debian has no static libfmt: both libraries are used from their headers alone. A separator of
-# thousands that is known here is none to ask a locale for: see cni/file.h.
+# Debian has no static libfmt: both libraries are used from their headers alone. With a separator of
+# thousands that is known here fmt does without <locale>, for which see cni/file.h.
 add_library(ipip_log INTERFACE)
 target_compile_definitions(ipip_log INTERFACE
   SPDLOG_FMT_EXTERNAL FMT_HEADER_ONLY "FMT_STATIC_THOUSANDS_SEPARATOR=','")

@@ -26,7 +26,7 @@ std::optional<std::string> read_all(int descriptor, std::size_t most) {
 }
 
 std::optional<std::string> read_file(const std::filesystem::path& path) {
-    using Close = int (*)(std::FILE*);
+    using Close = int (*)(std::FILE*); // closes it also where memory is out
     const std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "re"), std::fclose);
     if (!file)
         return std::nullopt;

@@ -1,10 +1,8 @@
 #include "ctl/configurations.h"
 
+#include "cni/file.h"
 #include "ctl/removal.h"
 #include "json/field.h"
-
-#include <fstream>
-#include <iterator>
 
 namespace ctl {
 
@@ -53,9 +51,8 @@ std::vector<Configuration> find_configurations(const fs::path& directory) {
         std::error_code gone;
         if (!is_read_by_runtimes(path) || !fs::is_regular_file(path, gone))
             continue;
-        std::ifstream file(path);
-        const std::string text{std::istreambuf_iterator<char>(file), {}};
-        if (auto found = read_configuration(text)) {
+        const auto text = cni::read_file(path);
+        if (auto found = text ? read_configuration(*text) : std::nullopt) {
             found->file = path;
             configurations.push_back(*std::move(found));
         }

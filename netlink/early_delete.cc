@@ -121,7 +121,8 @@ std::optional<int> verdict(nlmsghdr* header, int index) {
 
 /// What has been said so far; none where nothing was, or it was lost among too much else.
 std::optional<int> hear(const Fd& socket, int index) {
-    // What is longer is of no pod's link. Each page of it is touched, by -fstack-clash-protection.
+    // A longer message is cut and so passed over: no pod's link has one. Small, as each page of it
+    // is touched (-fstack-clash-protection).
     alignas(nlmsghdr) std::array<char, 8192> buffer; // NOLINT: read into before it is read from
     while (is_ready(socket)) {
         auto left = static_cast<int>(receive_from_kernel(socket.get(), buffer.data(), buffer.size(),

@@ -25,34 +25,37 @@ cd "$here"
 test/install.sh binutils containernetworking-plugins curl gcc iperf3 iproute2 iptables iputils-ping nftables openssl python3 strace >&2
 programs=(ipip ipip-ipam ipipctl ipipd bench_floor bench_launch bench_mesh)
 test/build.sh release "${programs[@]}" >&2
-found=$(mktemp --directory --tmpdir=build bench.XXXXXX)
+found=$(mktemp --directory --tmpdir=build bench.XXXXXX) # which the virtual machine sees, too
 trap 'rm -rf "$found"' EXIT
-# As they are installed, also in that each is written in one go: a file as the linker leaves it lies in
-# memory in small pieces, and takes a tenth of a millisecond more to start.
+# As they are installed, also in that each is written in one go: what the linker wrote here and there lies
+# in the page cache in small pieces, and takes a tenth of a millisecond more to start.
+installed=$found/installed
+mkdir "$installed"
 for program in "${programs[@]}"; do
     strip -o "$found/stripped" "build/release/bin/$program"
-    install "$found/stripped" "$found/$program"
+    install "$found/stripped" "$installed/$program"
 done
-image=''
-if [[ ! $quick ]]; then
-    echo 'bench.sh: image' >&2
-    image=$(test/image.sh | sed -n 's/^ipip-cni:.*: \([0-9]*\) bytes$/image=\1/p')
-fi
 export PYTHONDONTWRITEBYTECODE=1
 # Away from this host's network and files.
 measure=(unshare --net --mount python3 test/bench/bench.py)
 
 echo 'bench.sh: pods' >&2
-BENCH_PROGRAMS=$PWD/$found "${measure[@]}" pods $quick >"$found/pods"
+BENCH_PROGRAMS=$PWD/$installed "${measure[@]}" pods $quick >"$found/pods"
 # In emulation each instruction can take the same time, 8 ns here; waiting takes none of this machine's.
 # The programs go into the other's memory, so that a start waits for no file of this one.
 counted=(env IPIP_VM_ACCEL=tcg test/vm/run.sh --timeout 36000 --memory 4096 --cpus 1
     --qemu -icount --qemu 'shift=3,sleep=off' --
-    bash -c "cp ${programs[*]/#/$found/} /tmp && BENCH_PROGRAMS=/tmp exec \"\$@\"" bash)
+    bash -c "cp ${programs[*]/#/$installed/} /tmp && BENCH_PROGRAMS=/tmp exec \"\$@\"" bash)
 echo 'bench.sh: tunnels' >&2
 "${counted[@]}" "${measure[@]}" tunnels $quick >"$found/tunnels"
 echo 'bench.sh: data plane' >&2
 "${counted[@]}" "${measure[@]}" dataplane $quick >"$found/dataplane"
+image=''
+if [[ ! $quick ]]; then
+    echo 'bench.sh: image' >&2
+    # Without its size the page is as good.
+    image=$(test/image.sh | tee /dev/stderr | sed -n 's/^ipip-cni:.*: \([0-9]*\) bytes$/image=\1/p') || image=''
+fi
 version=$(dpkg-query --show --showformat '${Version}' containernetworking-plugins)
 python3 test/bench/bench.py report "$found/pods" "$found/tunnels" "$found/dataplane" "$out" $quick \
     "date=$(date +%F)" "commit=$(git rev-parse --short HEAD)" \

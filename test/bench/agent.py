@@ -1,5 +1,6 @@
 """The agent in a cluster of thousands, on a kernel with ipip."""
 
+import glob
 import json
 import os
 import select
@@ -10,21 +11,30 @@ import sys
 import tempfile
 import time
 
+import apiserver
 from runs import HERE, PROGRAMS, Failed, entered, netlink_messages, sh
 from tunnels import prepare
 
 HOST = "agent"
 FOLDER = "/run/agent"
-PATIENCE = 600  # seconds
-PERIOD = 60  # seconds, two of its periodic looks
-EACH = 300  # seconds: so often a kubelet writes its Node where nothing changes
+# Seconds.
+PATIENCE = 600
+PERIOD = 60  # two of its periodic looks
+HEARTBEAT_EVERY = 300  # a kubelet writes its Node where nothing changes
+SETTLE = 10  # after which it has looked again at what it has made, or heard what it was told
+
 BEATS = 250  # at once
-SETTLE = 5  # seconds that these take at most
 
 
 def status(process):
+    """Of a process, or of one of its threads."""
     with open(f"/proc/{process}/status") as file:
         return dict(line.rstrip("\n").split(":\t", 1) for line in file)
+
+
+def memory(process, what):
+    """MiB."""
+    return int(status(process)[what].split()[0]) / 1024
 
 
 def processor(process):
@@ -109,7 +119,10 @@ class Agent:
         return self.page("readyz") is not None
 
     def metric(self, name):
-        lines = (line.split() for line in self.page("metrics").splitlines())
+        """0 of what has not happened yet."""
+        lines = [line.split() for line in (self.page("metrics") or "").splitlines()]
+        if not lines:
+            raise Failed("the agent tells no metrics")
         return next((float(line[1]) for line in lines if line[0] == name), 0)
 
     def load(self, seconds, meanwhile=lambda: None):
@@ -124,10 +137,13 @@ class Agent:
         with tempfile.NamedTemporaryFile("r") as trace:
             tracer = subprocess.Popen(["strace", "-f", "-qq", "-v", "-e", "trace=sendmsg,sendto", "-p", str(self.pid),
                                        "-o", trace.name])
-            await_it(lambda: int(status(self.pid)["TracerPid"]) == tracer.pid, "strace")
-            act()
-            tracer.send_signal(signal.SIGINT)
-            tracer.wait()
+            try:
+                await_it(lambda: all(int(status(thread.removeprefix("/proc/"))["TracerPid"]) == tracer.pid
+                                     for thread in glob.glob(f"/proc/{self.pid}/task/*")), "strace")
+                act()
+            finally:
+                tracer.send_signal(signal.SIGINT)
+                tracer.wait()
             return sum(map(netlink_messages, trace))
 
     def end(self):
@@ -139,18 +155,19 @@ def await_route(monitor, network):
     """Until the kernel says that it is there."""
     text = ""
     while network not in text:
-        if not select.select([monitor], [], [], PATIENCE)[0]:
+        heard = select.select([monitor], [], [], PATIENCE)[0] and os.read(monitor.fileno(), 1 << 16)
+        if not heard:
             raise Failed(f"no route to {network}")
-        text = (text + os.read(monitor.fileno(), 1 << 16).decode())[-(1 << 17):]
+        text = (text + heard.decode())[-(1 << 17):]
 
 
 def from_event_to_route(cluster, rounds):
     """Milliseconds."""
     monitor = start(["ip", "-o", "monitor", "route"], stdout=subprocess.PIPE)
     try:
-        time.sleep(1)
         times = []
         for turn in range(rounds):
+            time.sleep(SETTLE)
             network = f"10.200.{turn}.0/24"
             begin = time.perf_counter()
             cluster.ask(f"move {network}")
@@ -165,9 +182,16 @@ def from_event_to_route(cluster, rounds):
 
 def messages_of_heartbeats(cluster, agent):
     """Between two of its looks."""
+    def move():
+        cluster.do("move 10.201.0.0/24")
+        time.sleep(SETTLE)
+
     def beat():
         cluster.do(f"beat {BEATS} 0")
         time.sleep(SETTLE)
+
+    if agent.messages(move) == 0:
+        raise Failed("strace shows no netlink messages of the agent's, which made a route")
 
     def heard():
         return agent.metric("ipip_kube_events_total")
@@ -177,7 +201,7 @@ def messages_of_heartbeats(cluster, agent):
 
     for _ in range(5):
         before = looks()
-        await_it(lambda: looks() > before, "its periodic look", 0.2)
+        await_it(lambda: looks() > before, "its periodic look", 0.5)
         before = looks(), heard()  # the metrics are a question to the kernel as well
         messages = agent.messages(beat)
         if (looks(), heard()) == (before[0], before[1] + BEATS):
@@ -192,14 +216,18 @@ def measure(nodes, rounds):
     try:
         cluster = Cluster(nodes)
         agent = Agent("--kubeconfig", cluster.kubeconfig())
-        ready = await_it(agent.is_ready, "the agent")
-        time.sleep(10)  # it looks again at what it has made
-        idle = agent.load(PERIOD)
-        beating = agent.load(PERIOD, lambda: cluster.do(f"beat {nodes * PERIOD // EACH} {PERIOD}"))
-        return {"nodes": nodes, "ready": ready, "idle": idle, "beating": beating,
-                "route": from_event_to_route(cluster, rounds),
-                "beats": BEATS, "messages": messages_of_heartbeats(cluster, agent),
-                "memory": int(status(agent.pid)["VmHWM"].split()[0]) / 1024}
+        found = {"nodes": nodes, "size": len(apiserver.node(1)), "beats": BEATS}
+        found["ready"] = await_it(agent.is_ready, "the agent", 1)  # to ask more often takes time of the only processor
+        found["to be ready"] = processor(agent.pid) / 1000
+        time.sleep(SETTLE)
+        found["idle"] = agent.load(PERIOD)
+        beats = nodes * PERIOD // HEARTBEAT_EVERY
+        found["beating"] = agent.load(PERIOD, lambda: cluster.do(f"beat {beats} {PERIOD}"))
+        found["resident"] = memory(agent.pid, "VmRSS")
+        found["route"] = from_event_to_route(cluster, rounds)
+        found["memory"] = memory(agent.pid, "VmHWM")
+        found["messages"] = messages_of_heartbeats(cluster, agent)
+        return found
     finally:
         if agent:
             agent.end()

@@ -12,11 +12,12 @@ from runs import entered, ip, sh
 SIDES = [("a", "172.16.5.126", "10.10.1"), ("b", "172.16.5.127", "10.10.2")]  # name, address, pods
 
 # As the page shows them.
+ROUTED, VXLAN = "routed", "vxlan"
 BARE, CHECKED = "a bare ipip device", "a bare ipip device, rp_filter"
 MORE = 1000
 UNCHECKED, MANY = "ipip without sourceCheck", f"ipip, {MORE:,} more tunnels"
 BARE_TO_ALL, TO_ALL = "one bare ipip device for all peers", "ipip, one device for all peers"
-COMPARED = {"ipip": BARE, UNCHECKED: BARE, MANY: "ipip", TO_ALL: BARE_TO_ALL}  # with whom
+COMPARED = {"ipip": BARE, UNCHECKED: BARE, MANY: "ipip", TO_ALL: BARE_TO_ALL}  # what to what
 
 NUMBERS = itertools.count()
 
@@ -130,7 +131,7 @@ def measure(others, rounds):
     pairs = [Bare(BARE, 1480), Ours("ipip"), Ours(UNCHECKED, sourceCheck=False)]
     if others:
         pairs += [Strict(CHECKED, 1480), Ours(MANY, MORE), Shared(BARE_TO_ALL, 1480), Ours(TO_ALL, topology="shared"),
-                  Routed("routed", 1500), Vxlan("vxlan", 1450)]
+                  Routed(ROUTED, 1500), Vxlan(VXLAN, 1450)]
     rates = {pair.shown: [] for pair in pairs}
     delays = {pair.shown: [] for pair in pairs}
     for _ in range(rounds):

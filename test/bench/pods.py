@@ -31,7 +31,7 @@ def one_pod(times, floor, rivals, masquerading_rival):
     """Everything about one pod. One other of ours stands all the time, so that the mesh does.
     Returns the figures, and how many system calls and netlink messages each takes."""
     plain, masquerading = ours(), ours("ipip-masq", "10.11.0.0/16", ipMasq=True)
-    asked = {"VERSION": None, **documents(plain, plain.result("keep", "keep"))}
+    asked = documents(plain, plain.result("keep", "keep"))
     samples = interleaved(times, [nothing, pair(floor), pair(plain), *map(pair, rivals), *questions(plain, asked)])
     numbers = {f"{plain.name} {what}": count for what, count in counts_by_verb(plain, asked, "p1").items()}
     for plugin in [floor, *rivals]:
@@ -58,28 +58,34 @@ def documents(plugin, previous, pods=()):
     newest = dict(plugin.config, cniVersion="1.1.0")
     valid = [{"containerID": f"{plugin.name}-{pod}", "ifname": "eth0"} for pod in ["keep", *pods]]
     return {
-        "STATUS": newest,
         "CHECK": dict(plugin.config, prevResult=previous),
+        "STATUS": newest,
         "GC": {**newest, "cni.dev/valid-attachments": valid},
+        "VERSION": None,
     }
 
 
-def questions(plugin, documents, space="keep"):
-    return [verb(plugin, what, document, space) for what, document in documents.items()]
+def questions(plugin, asked, space="keep"):
+    return [verb(plugin, what, document, space) for what, document in asked.items()]
 
 
-def counts_by_verb(plugin, documents, free, space="keep"):
-    """How many system calls and netlink messages: of a pod in the namespace `free`, and of these."""
+def counts_by_verb(plugin, asked, free, space="keep"):
+    """How many system calls and netlink messages: of a pod in the namespace `free`, and of what is asked."""
     return {**{what: plugin.counts(what, "counted", free) for what in ["ADD", "DEL"]},
-            **{what: plugin.counts(what, "keep", space, document) for what, document in documents.items()}}
+            **{what: plugin.counts(what, "keep", space, document) for what, document in asked.items()}}
+
+
+def figures_by_verb(plugin, samples, counts):
+    """All that is known of each verb."""
+    return {what: {**samples[f"{plugin.name} {what}"].figures(), "counts": count} for what, count in counts.items()}
 
 
 def with_pods(plugin, steps, times, others=(), previous=None):
     """Medians by plugin and verb, for one more pod, by how many `plugin` has: of its own and of
     `others`. `previous` is the result of its pod "keep", where there is one to ask about: then
-    also how many system calls and messages each verb takes, by how many pods there are."""
+    also all figures of each verb, by how many pods there are."""
     medians = {one.name: {} for one in [plugin, *others]}
-    numbers = {}
+    figures = {}
     there = 0
     for step in steps:
         for pod in range(there, step):
@@ -90,12 +96,12 @@ def with_pods(plugin, steps, times, others=(), previous=None):
         samples = {**interleaved(times, list(map(pair, [plugin, *others]))),
                    **interleaved(times, questions(plugin, asked))}
         if asked:
-            numbers[step] = counts_by_verb(plugin, asked, "p0")
+            figures[step] = figures_by_verb(plugin, samples, counts_by_verb(plugin, asked, "p0"))
         for one in [plugin, *others]:
             medians[one.name][step] = medians_by_verb(one, samples)
     for pod in range(there):
         plugin.call("DEL", f"pod{pod}", f"p{pod + 1}", settle=0)
-    return medians, numbers
+    return medians, figures
 
 
 def reserve(first, last):
@@ -156,15 +162,15 @@ def measure(size):
     samples, numbers = one_pod(size["times"], floor, rivals, ptp("ptp-masq", "10.22.0.0/16", masquerade=True))
     plain = ours()
     previous = plain.result("keep", "keep")
-    many, numbers_of_many = with_pods(plain, size["pods"], size["few"], [floor], previous)
+    many, figures = with_pods(plain, size["pods"], size["few"], [floor], previous)
     found = {
         "samples": samples,
         "counts": numbers,
-        "counts with pods": numbers_of_many,
+        "by pods": figures,
         "at once": at_once([floor, plain, rivals[0]], size["at once"], max(3, size["few"] // 4)),
         "with pods": {**many, **with_pods(rivals[1], size["pods"], size["few"])[0]},
         "with leases": with_leases(size["leases"], size["few"]),
-        "sizes": {program: os.path.getsize(f"{PROGRAMS}/{program}") for program in ["ipip", "ipip-ipam", "ipipd"]},
+        "sizes": {program: os.path.getsize(f"{PROGRAMS}/{program}") for program in ["ipip", "ipip-ipam", "ipipctl", "ipipd"]},
     }
     plain.call("DEL", "keep", "keep")
     return found

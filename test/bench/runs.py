@@ -149,7 +149,7 @@ def interleaved(times, subjects):
 
 
 def netlink_messages(line):
-    """How many a line of strace's sends."""
+    """How many are sent by the system call in this line of strace's."""
     return line.count("nlmsg_len=") if "sendmsg(" in line or "sendto(" in line else 0
 
 
@@ -173,4 +173,6 @@ def counts(words, variables=None, document=None, space=None):
             if "resumed>" not in line and "+++" not in line and "---" not in line:
                 calls += 1
             messages += netlink_messages(line)
+        if calls == 0:
+            raise Failed(f"strace shows no system calls of {words}")
         return calls, messages

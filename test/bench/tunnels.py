@@ -5,11 +5,10 @@ import json
 import time
 
 from plugins import ours
-from pods import counts_by_verb, documents, pair, questions
+from pods import counts_by_verb, documents, figures_by_verb, pair, questions
 from runs import PROGRAMS, Run, Sample, connect, counts, entered, interleaved, ip, sh
 
 FLOORS = {"pairs": "mesh", "shared": "shared"}  # by topology
-VERBS = ["ADD", "DEL", "CHECK", "STATUS", "GC", "VERSION"]
 SETTLE = 0.5  # seconds: the kernel goes on deleting for a while
 
 
@@ -39,16 +38,17 @@ def by_size(host, topology, peers, times):
         samples.setdefault(name, Sample()).add(run)
 
     def floor():
-        before = kernel_memory()
         add("floor make", run(host, "bench_floor", FLOORS[topology], peers, "172.16.5.126", "10.63.0.1"))
-        memory.append((kernel_memory() - before) / peers)
         if topology == "pairs":
             add("floor group", run(host, "bench_floor", "mesh-group", peers))
         add("floor remove", run(host, "bench_floor", "mesh-delete"))
 
     def plugin():
+        before = kernel_memory()
         for what in ["make", "again", "change", "clear"]:
             add(what, run(host, "bench_mesh", what, topology, peers))
+            if what == "make":
+                memory.append((kernel_memory() - before) / peers)
             if what == "again":
                 add("floor look", run(host, "bench_floor", "look", peers))
 
@@ -66,9 +66,13 @@ def messages(host, topology, peers):
     def of(program, *words):
         return counts([f"{PROGRAMS}/{program}", *map(str, words)], space=host)[1]
 
-    floor = {"floor make": of("bench_floor", FLOORS[topology], peers, "172.16.5.126", "10.63.0.1"),
-             "floor look": of("bench_floor", "look", peers), "floor remove": of("bench_floor", "mesh-delete")}
-    return {**floor, **{what: of("bench_mesh", what, topology, peers) for what in ["make", "again", "change", "clear"]}}
+    sent = {}
+    sent["floor make"] = of("bench_floor", FLOORS[topology], peers, "172.16.5.126", "10.63.0.1")
+    sent["floor look"] = of("bench_floor", "look", peers)
+    sent["floor remove"] = of("bench_floor", "mesh-delete")
+    for what in ["make", "again", "change", "clear"]:
+        sent[what] = of("bench_mesh", what, topology, peers)
+    return sent
 
 
 def nodes_file(count):
@@ -87,31 +91,28 @@ def nodes_file(count):
 def with_nodes(steps, times):
     """All verbs by how many nodes the file has, each on a host of its own."""
     ip("netns add p0")
-    pairs, asked, numbers = [], [], {}
-    plugins = []
+    pairs, asked, numbers, plugins = [], [], {}, []
     for step in steps:
         host = f"nodes{step}"
         prepare(host)
         plugin = ours(host, host=host, nodes=nodes_file(step), stateDir=f"/run/state-{step}")
         ip(f"netns add keep{step}")
-        what = {"VERSION": None, **documents(plugin, plugin.result("keep", f"keep{step}"))}
+        here = documents(plugin, plugin.result("keep", f"keep{step}"))
         pairs.append(pair(plugin))
-        asked += questions(plugin, what, f"keep{step}")
-        numbers[step] = counts_by_verb(plugin, what, "p0", f"keep{step}")
+        asked += questions(plugin, here, f"keep{step}")
+        numbers[step] = counts_by_verb(plugin, here, "p0", f"keep{step}")
         plugins.append(plugin)
     # Apart: a CHECK of thousands leaves cold caches behind.
     samples = {**interleaved(times, pairs), **interleaved(times, asked)}
     for step, plugin in zip(steps, plugins):
         plugin.call("DEL", "keep", f"keep{step}")
-    return {step: {what: samples[f"nodes{step} {what}"].figures() for what in VERBS} for step in steps}, numbers
+    return {step: figures_by_verb(plugin, samples, numbers[step]) for step, plugin in zip(steps, plugins)}
 
 
 def measure(size):
     prepare("mesh")
-    many, numbers = with_nodes(size["nodes"], size["few"])
     return {
         "mesh": {topology: {peers: by_size("mesh", topology, peers, times) for peers, times in size["peers"].items()}
                  for topology in FLOORS},
-        "with nodes": many,
-        "counts with nodes": numbers,
+        "by nodes": with_nodes(size["nodes"], size["few"]),
     }

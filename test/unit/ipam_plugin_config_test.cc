@@ -243,6 +243,8 @@ TEST(ResolvConf, IsReadAsTheResolverDoes) {
               json::parse(R"({"nameservers": ["10.96.0.10", "fd00::a"], "domain": "example.org",
                               "search": ["b.example", "c.example"],
                               "options": ["ndots:5", "rotate", "edns0"]})"));
+    EXPECT_EQ(dns_of("nameserver 10.0.0.1\r\n \t\r\n\nsearch\va\fb\r\n"),
+              json::parse(R"({"nameservers": ["10.0.0.1"], "search": ["a", "b"]})"));
     EXPECT_TRUE(dns_of("").is_null());
     EXPECT_TRUE(dns_of("# nothing\n").is_null());
     EXPECT_EQ(dns_of("nameserver 10.0.0.1"), json::parse(R"({"nameservers": ["10.0.0.1"]})"));

@@ -43,6 +43,17 @@ TEST(Run, AnswersVersionAlsoWhereStandardInputIsClosed) {
     EXPECT_THAT(testing::internal::GetCapturedStdout(), testing::HasSubstr("supportedVersions"));
 }
 
+TEST(Run, SaysWhyStandardInputCannotBeRead) {
+    Program program;
+    const int directory = ::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(cni::run(program, environment_of(version_variables), directory, STDOUT_FILENO), 1);
+    ::close(directory);
+    EXPECT_THAT(
+        testing::internal::GetCapturedStdout(),
+        testing::HasSubstr("cannot read the configuration from standard input: Is a directory"));
+}
+
 TEST(Run, RefusesVersionOfWhatIsNoConfiguration) {
     EXPECT_EQ(call(version_variables, "garbage").code(), 6U);
     EXPECT_EQ(call(version_variables, "[]").code(), 7U);
