@@ -24,7 +24,7 @@ FULL = {"times": 240, "few": 60, "pods": [0, 100, 1000], "leases": [0, 1000, 500
         "peers": {10: 9, 100: 9, 1000: 9, 5000: 3}, "nodes": [1, 100, 1000, 5000], "rounds": 3,
         "agent": 5000, "others": True}  # of peers: how many, and how often
 QUICK = {"times": 30, "few": 15, "pods": [0, 100], "leases": [0, 1000], "at once": [32],
-         "peers": {1000: 2}, "nodes": [1, 100], "rounds": 1, "agent": 50, "others": False}
+         "peers": {1000: 2}, "nodes": [1, 100], "rounds": 3, "agent": 50, "others": False}
 
 
 def fresh_run():

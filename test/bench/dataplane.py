@@ -125,17 +125,21 @@ class Ours(Pair):
             plugin.call("ADD", "pod", f"pod-{host}")
 
 
-def measure(others, rounds):
-    """By name, of rounds in turns: Gbit/s and microseconds, in order; `others` too, and not only what is
-    most like ours."""
+def pairs_of(others):
+    """Fresh ones; `others` too, and not only what is most like ours."""
     pairs = [Bare(BARE, 1480), Ours("ipip"), Ours(UNCHECKED, sourceCheck=False)]
     if others:
         pairs += [Strict(CHECKED, 1480), Ours(MANY, MORE), Shared(BARE_TO_ALL, 1480), Ours(TO_ALL, topology="shared"),
                   Routed(ROUTED, 1500), Vxlan(VXLAN, 1450)]
-    rates = {pair.shown: [] for pair in pairs}
-    delays = {pair.shown: [] for pair in pairs}
+    return pairs
+
+
+def measure(others, rounds):
+    """By name, in order: Gbit/s and microseconds. In each round all are made anew: one pair in ten, of
+    whatever kind, takes a tenth longer for as long as it lives."""
+    rates, delays = {}, {}
     for _ in range(rounds):
-        for pair in pairs:
-            rates[pair.shown].append(pair.throughput())
-            delays[pair.shown].append(pair.latency())
-    return {pair.shown: [sorted(rates[pair.shown]), sorted(delays[pair.shown])] for pair in pairs}
+        for pair in pairs_of(others):
+            rates.setdefault(pair.shown, []).append(pair.throughput())
+            delays.setdefault(pair.shown, []).append(pair.latency())
+    return {name: [sorted(rates[name]), sorted(delays[name])] for name in rates}

@@ -166,7 +166,7 @@ def targets(found):
         at_least(f"shared mesh of {int(peers):,}, faster than pairs", 10, pairs["make"] / times["make"], far=None),
     ]
     one = found["agent"]
-    goals += [at_most(f"agent of {one['nodes']:,} nodes, peak memory", 32, one["memory"], " MiB"),
+    goals += [at_most(f"agent of {one['nodes']:,} nodes, resident memory", 32, one["resident"], " MiB"),
               none_of(f"the agent's netlink messages for {one['beats']} heartbeats", one["messages"])]
     if "data plane" in found:
         rates = {name: statistics.median(rates) for name, (rates, _) in found["data plane"].items()}
