@@ -6,8 +6,8 @@
 #
 # Prints the page and leaves it in DIRECTORY with its plots; in docs unless told otherwise. What
 # needs an ipip device runs in a virtual machine whose time is that of the instructions that it
-# executes: what the kernel does takes the same there each time, whatever else this one does. With --quick, three
-# minutes instead of an hour, it only prints the targets, and fails where one is missed by far.
+# executes: what the kernel does takes the same there each time, whatever else this one does. With --quick, four
+# minutes instead of forty, it only prints the targets, and fails where one is missed by far.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")/..
 out=$here/docs quick=''
