@@ -28,7 +28,7 @@ test/build.sh release "${programs[@]}" >&2
 found=$(mktemp --directory --tmpdir=build bench.XXXXXX) # which the virtual machine sees, too
 trap 'rm -rf "$found"' EXIT
 # As they are installed, also in that each is written in one go: what the linker wrote here and there lies
-# in the page cache in small pieces, and takes a tenth of a millisecond more to start.
+# in the page cache in small pieces, and takes a tenth or two of a millisecond more.
 installed=$found/installed
 mkdir "$installed"
 for program in "${programs[@]}"; do

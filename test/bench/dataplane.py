@@ -135,8 +135,8 @@ def pairs_of(others):
 
 
 def measure(others, rounds):
-    """By name, in order: Gbit/s and microseconds. In each round all are made anew: one pair in ten, of
-    whatever kind, takes a tenth longer for as long as it lives."""
+    """By name, in order: Gbit/s and microseconds. In each round all are made anew: about one pair
+    in ten, bare ones too, takes a tenth longer for as long as it lives."""
     rates, delays = {}, {}
     for _ in range(rounds):
         for pair in pairs_of(others):
