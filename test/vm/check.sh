@@ -49,6 +49,11 @@ left_nothing() {
     ! pgrep -f "qemu-system.*$TMPDIR" >/dev/null && [[ ! $(ls -A "$TMPDIR") ]]
 }
 
+# The report has the registers of both processors.
+shows_processors() {
+    [[ $(grep -cE '^(CPU#[01]|RIP=[0-9a-f]{16} .*)$' "$err") == 4 ]]
+}
+
 # Each machine's files go here, so that what is left over can be told from others'.
 export TMPDIR=$work/tmp
 mkdir "$TMPDIR"
@@ -113,7 +118,28 @@ check 'the console of the panic is shown' grep -q 'Kernel panic' "$err"
 vm --timeout 12 sleep 60
 check 'exit status 125 for a timeout' status_is 125
 check 'the timeout is told' grep -q 'not finished within 12 s' "$err"
+check 'where its processors stood is told' shows_processors
 check 'nothing is left behind' left_nothing
+
+# A busy processor whose APIC is turned off (by the register 27, IA32_APIC_BASE) is never
+# interrupted again, not by its own timer either.
+# shellcheck disable=SC2016
+stand_still='
+    modprobe msr
+    taskset -c "$1" sh -c "while :; do :; done" &
+    sleep 1
+    printf "\0\0\340\376\0\0\0\0" | dd of="/dev/cpu/$1/msr" bs=8 seek=27 oflag=seek_bytes conv=notrunc
+    sleep 600
+'
+for processor in 0 1; do
+    vm --timeout 120 --append rcupdate.rcu_cpu_stall_timeout=10 sh -c "$stand_still" - "$processor"
+    check "exit status 125 for a processor $processor that stands still" status_is 125
+    check 'that is told' \
+        grep -qx 'run.sh: the virtual machine failed: one of its processors stood still' "$err"
+    check 'where its processors stood is told' shows_processors
+    check 'so it is by the kernel' grep -q "NMI backtrace for cpu $processor" "$err"
+    check 'nothing is left behind' left_nothing
+done
 
 "$here/run.sh" sh -c 'echo started; sleep 60' >"$out" 2>"$err" &
 until grep -q started "$out" || ! kill -0 $! 2>/dev/null; do

@@ -12,6 +12,12 @@ readonly broken=125
 # Seconds for the boot: many times what emulation needs, as it may be one of
 # many busy processes. And for the proof of KVM: many times what KVM needs.
 readonly boot_limit=180 proof_limit=10
+# What the kernel says when a processor stands still, so that not even its own timer
+# runs, and after how many seconds: more than a soft lockup takes to be a panic. Then
+# those that the kernel gets for its backtraces (it waits 10 for a processor that does
+# not answer), and those for QEMU's monitor.
+readonly stall='rcu: INFO: rcu_[a-z]+ (self-detected stall on CPU|detected stalls on CPUs)'
+readonly stall_limit=180 trace_limit=15 monitor_limit=5
 
 here=$(dirname "$(readlink -f "$0")")
 readonly here
@@ -151,11 +157,14 @@ start() {
     local accelerator n
     choose_accelerator
     # Any fault of the kernel ends the machine, and so does a processor that is stuck
-    # in it for two minutes. An emulated processor on a busy machine may be late for
-    # the kernel's check of its timer and measuring of its speed (an approximate one
-    # will do), and tests of ciphers take long on it.
-    local kernel_options='console=ttyS0 quiet oops=panic panic=-1 reboot=t'
+    # in it for two minutes. One that stands still is left to watch(): "panic_on_rcu_stall"
+    # would not wait as long everywhere, in 6.1 but 21 seconds for an expedited grace period.
+    # Backtraces are warnings, hence the level. An emulated processor on a busy machine may
+    # be late for the kernel's check of its timer and measuring of its speed (an approximate
+    # one will do), and tests of ciphers take long on it.
+    local kernel_options='console=ttyS0 loglevel=5 oops=panic panic=-1 reboot=t'
     kernel_options+=' softlockup_panic=1 watchdog_thresh=60 softlockup_all_cpu_backtrace=1'
+    kernel_options+=" rcupdate.rcu_cpu_stall_timeout=$stall_limit"
     kernel_options+=' no_timer_check lpj=10000000 cryptomgr.notests'
     kernel_options+=${words[*]:+" ${words[*]}"}
     local -a arguments=(
@@ -164,6 +173,7 @@ start() {
         -nodefaults -no-user-config -no-reboot -display none
         -kernel "$kernel_dir/vmlinux" -initrd "$work/initramfs.cpio" -append "$kernel_options"
         -serial "file:$work/console"
+        -chardev "pipe,id=monitor,path=$(escape "$work/monitor")" -mon monitor
         -virtfs 'local,path=/,mount_tag=root,readonly=on,security_model=none,multidevs=remap'
         -virtfs "local,path=$(escape "$work/job"),mount_tag=job,security_model=none"
     )
@@ -173,6 +183,7 @@ start() {
     arguments+=("${more[@]}")
 
     mkdir "$work/job"
+    mkfifo "$work/monitor.in" "$work/monitor.out"
     touch "$work/console" "$work/job/stdout" "$work/job/stderr"
     # QEMU is the only writer of this pipe, so its end is QEMU's end.
     exec {alive}< <(exec setpriv --pdeathsig KILL \
@@ -182,6 +193,17 @@ start() {
     tails=($!)
     tail -c +1 -s 0.05 -f --pid="$qemu" "$work/job/stderr" >&2 &
     tails+=($!)
+}
+
+# Asks QEMU's monitor where the processors are; it may be silent. QEMU ends thereby.
+ask_registers() {
+    # shellcheck disable=SC2016  # the other shell expands it
+    timeout "$monitor_limit" sh -c '
+        exec <"$1.out"
+        printf "%s\n" "info registers -a" quit >"$1.in"
+        cat
+    ' - "$work/monitor" | tr -d '\r' |
+        grep -E '^(CPU#|[ER][A-Z0-9]+ *=|[CG]S *=|CR)' >"$work/registers" || true
 }
 
 # Waits for the machine's end; sets "trouble" if it had to be brought about.
@@ -199,10 +221,14 @@ watch() {
             trouble="not finished within $limit s (--timeout)"
         elif ((SECONDS - begin >= boot_limit)) && [[ ! -e $work/job/started ]]; then
             trouble="no sign of life within $boot_limit s"
+        elif grep -qE "$stall" "$work/console"; then
+            trouble='one of its processors stood still'
+            read -rt "$trace_limit" -u "$alive" _ || true
         else
             continue
         fi
-        kill -KILL "$qemu"
+        ask_registers
+        kill -KILL "$qemu" 2>/dev/null || true
         break
     done
     wait "$qemu" || true
@@ -221,6 +247,10 @@ report() {
     if [[ -s $work/qemu ]]; then
         say 'QEMU says:'
         cat "$work/qemu" >&2
+    fi
+    if [[ -s $work/registers ]]; then
+        say 'where its processors stood:'
+        cat "$work/registers" >&2
     fi
     say 'the last of its console:'
     tail -n 250 "$work/console" | tr -d '\r' >&2
