@@ -1,7 +1,7 @@
 #pragma once
 
+#include "mesh/conflict.h"
 #include "mesh/nodes.h"
-#include "mesh/plan.h"
 
 #include <chrono>
 #include <cstddef>

@@ -25,14 +25,8 @@ Address Address::parse(std::string_view text) {
     return result;
 }
 
-Address Address::from_bytes(std::span<const std::uint8_t> bytes) {
-    if (bytes.size() != 4 && bytes.size() != 16)
-        throw std::invalid_argument("an IP address has 4 or 16 bytes, not " +
-                                    std::to_string(bytes.size()));
-    Address result;
-    result.family_ = bytes.size() == 4 ? Family::v4 : Family::v6;
-    std::ranges::copy(bytes, result.bytes_.begin());
-    return result;
+void Address::refuse_size(std::size_t size) {
+    throw std::invalid_argument("an IP address has 4 or 16 bytes, not " + std::to_string(size));
 }
 
 std::optional<Address> Address::next() const {

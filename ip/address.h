@@ -3,6 +3,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -33,7 +34,15 @@ class Address {
     static Address parse(std::string_view text);
 
     /// `bytes` are 4 or 16 in network byte order; throws std::invalid_argument for other sizes.
-    static Address from_bytes(std::span<const std::uint8_t> bytes);
+    static Address from_bytes(std::span<const std::uint8_t> bytes) {
+        Address result;
+        if (bytes.size() == 16)
+            result.family_ = Family::v6;
+        else if (bytes.size() != 4)
+            refuse_size(bytes.size());
+        std::memcpy(result.bytes_.data(), bytes.data(), bytes.size());
+        return result;
+    }
 
     Family family() const { return family_; }
 
@@ -57,6 +66,7 @@ class Address {
     auto operator<=>(const Address&) const = default;
 
   private:
+    [[noreturn]] static void refuse_size(std::size_t size);
     std::size_t size() const { return family_ == Family::v4 ? 4 : 16; }
 
     Family family_ = Family::v4;

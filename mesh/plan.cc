@@ -1,8 +1,10 @@
 #include "mesh/plan.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <map>
+#include <memory_resource>
 #include <set>
 #include <string_view>
 #include <tuple>
@@ -59,6 +61,16 @@ bool is_as_made(const netlink::Link& link, const netlink::TunnelDevice& device) 
            link.up && link.path_mtu_discovery;
 }
 
+bool is_as_made(const netlink::InterfaceAddress& present, const netlink::InterfaceAddress& wanted) {
+    const auto identity = [](const netlink::InterfaceAddress& address) {
+        return std::tie(address.link, address.local, address.peer, address.prefix,
+                        address.link_scope);
+    };
+    // On a device of ours it is ours, whatever label someone gave it.
+    return identity(present) == identity(wanted) &&
+           (wanted.link != loopback_index || present.label == wanted.label);
+}
+
 /// By which the kernel tells routes of one table apart.
 struct RouteKey {
     ip::Cidr destination;
@@ -76,14 +88,19 @@ struct RouteKeyHash {
     }
 };
 
-/// Hash tables, but for what is rare, and marks in place of sets: in trees the names of a thousand
-/// peers were compared so often that it made a quarter of this program's part in finding that there
-/// is nothing to do.
+/// Hash tables, but for what is rare, which give back their memory all at once, and marks in place
+/// of sets: in trees the names of a thousand peers were compared so often that it made a quarter of
+/// this program's part in finding that there is nothing to do, and each entry's memory by itself
+/// was a tenth of what was left.
 class Planner {
   public:
     Planner(const Wanted& wanted, const Observed& observed)
         : wanted_(wanted), observed_(observed), keeps_address_(observed.addresses.size()),
           keeps_route_(observed.routes.size()) {
+        ours_.reserve(observed.tunnels.size());
+        ours_by_name_.reserve(observed.tunnels.size());
+        addresses_.reserve(observed.addresses.size());
+        routes_.reserve(observed.routes.size());
         std::unordered_set<int> going; // what they bear goes with them
         for (const netlink::Link& link : observed.tunnels) {
             const bool named_as_ours = has_our_name(link);
@@ -108,13 +125,18 @@ class Planner {
 
     Changes plan() && {
         refuse_conflicts();
-        for (const Tunnel& tunnel : wanted_.tunnels)
-            if (const netlink::Link* link = find_ours(tunnel.device.name))
-                staying_.emplace(link->index, link);
+        staying_.reserve(wanted_.tunnels.size());
+        std::vector<const netlink::Link*> links;
+        links.reserve(wanted_.tunnels.size());
+        for (const Tunnel& tunnel : wanted_.tunnels) {
+            links.push_back(find_ours(tunnel.device.name));
+            if (links.back() != nullptr)
+                staying_.emplace(links.back()->index, links.back());
+        }
         regroups_ = changes_topology();
         plan_endpoint();
-        for (const Tunnel& tunnel : wanted_.tunnels)
-            plan_tunnel(tunnel);
+        for (std::size_t i = 0; i < links.size(); ++i)
+            plan_tunnel(wanted_.tunnels[i], links[i]);
         plan_unreachable();
         prune();
         return std::move(changes_);
@@ -202,9 +224,9 @@ class Planner {
         want_address("lo", address);
     }
 
-    void plan_tunnel(const Tunnel& tunnel) {
+    /// `link` is null where it is not there yet.
+    void plan_tunnel(const Tunnel& tunnel, const netlink::Link* link) {
         const netlink::TunnelDevice& device = tunnel.device;
-        const netlink::Link* link = find_ours(device.name);
         if (link == nullptr)
             changes_.make.push_back(device);
         else if (!is_as_made(*link, device))
@@ -251,12 +273,8 @@ class Planner {
 
     void want_address(const std::string& device, const netlink::InterfaceAddress& address) {
         const auto [begin, end] = addresses_.equal_range(address.link);
-        const auto found = std::find_if(begin, end, [&](const auto& entry) {
-            netlink::InterfaceAddress present = *entry.second;
-            if (address.link != loopback_index) // ours, whatever label someone gave it
-                present.label = address.label;
-            return present == address;
-        });
+        const auto found = std::find_if(
+            begin, end, [&](const auto& entry) { return is_as_made(*entry.second, address); });
         if (found == end)
             changes_.add_addresses.push_back({device, address});
         else
@@ -317,11 +335,14 @@ class Planner {
     const Wanted& wanted_;
     const Observed& observed_;
     std::vector<const netlink::Link*> ours_;
-    std::unordered_map<std::string_view, const netlink::Link*> ours_by_name_;
-    std::unordered_map<int, const netlink::Link*> staying_; ///< those that are wanted, by index
+    std::pmr::monotonic_buffer_resource memory_; ///< of the tables
+    std::pmr::unordered_map<std::string_view, const netlink::Link*> ours_by_name_{&memory_};
+    /// Those that are wanted, by index.
+    std::pmr::unordered_map<int, const netlink::Link*> staying_{&memory_};
     std::map<std::pair<ip::Address, std::optional<ip::Address>>, std::string> foreign_;
-    std::unordered_multimap<int, const netlink::InterfaceAddress*> addresses_; ///< by device
-    std::unordered_map<RouteKey, const netlink::Route*, RouteKeyHash> routes_;
+    /// By device.
+    std::pmr::unordered_multimap<int, const netlink::InterfaceAddress*> addresses_{&memory_};
+    std::pmr::unordered_map<RouteKey, const netlink::Route*, RouteKeyHash> routes_{&memory_};
     bool regroups_ = false; ///< routes move between devices that both see packets meanwhile
     std::vector<bool> keeps_address_; ///< as in observed_
     std::vector<bool> keeps_route_;
@@ -330,17 +351,6 @@ class Planner {
 
 } // namespace
 
-Conflict::Conflict(std::vector<InTheWay> obstacles)
-    : std::runtime_error(obstacles.front().what +
-                         (obstacles.size() == 1
-                              ? ""
-                              : "; and " + std::to_string(obstacles.size() - 1) + " more such")),
-      obstacles_(std::move(obstacles)) {}
-
-NoTunnels::NoTunnels()
-    : std::runtime_error("this kernel has no ipip tunnels, and its module could not be loaded; "
-                         "load it (modprobe ipip) or boot a kernel that has it") {}
-
 bool Changes::empty() const {
     return delete_first.empty() && make.empty() && change.empty() && configure.empty() &&
            add_addresses.empty() && add_routes.empty() && delete_routes.empty() &&
@@ -348,13 +358,14 @@ bool Changes::empty() const {
 }
 
 std::string device_name(const std::optional<ip::Address>& remote) {
-    std::string name(prefix);
     const ip::Address shown = remote.value_or(ip::Address());
+    std::array<char, prefix.size() + 32> text{};
+    auto end = std::ranges::copy(prefix, text.begin()).out;
     for (const std::uint8_t byte : shown.bytes()) {
-        name += "0123456789abcdef"[byte >> 4];
-        name += "0123456789abcdef"[byte & 15];
+        *end++ = "0123456789abcdef"[byte >> 4];
+        *end++ = "0123456789abcdef"[byte & 15];
     }
-    return name;
+    return {text.begin(), end};
 }
 
 std::string device_alias(const std::string& network, const std::string& peer) {

@@ -76,10 +76,11 @@ std::uint32_t inner_mtu(const Settings& settings, std::uint32_t outer) {
     return settings.mtu != 0 ? settings.mtu : inner;
 }
 
-std::vector<Tunnel::Way> ways_to(const Node& peer) {
+std::vector<Tunnel::Way> ways_to(const Node& peer, const ip::Address& remote) {
     std::vector<Tunnel::Way> ways;
+    ways.reserve(peer.pod_cidrs.size());
     for (const ip::Cidr& pod_cidr : peer.pod_cidrs)
-        ways.push_back({pod_cidr, underlay_address(peer)});
+        ways.push_back({pod_cidr, remote});
     return ways;
 }
 
@@ -94,7 +95,7 @@ Tunnel pair_tunnel(const Node& self, const Node& peer, const Settings& settings,
                        .mtu = mtu},
             .endpoint = *address_in(ip::Family::v4, self.tunnel_addresses),
             .peer_endpoint = address_in(ip::Family::v4, peer.tunnel_addresses),
-            .ways = ways_to(peer)};
+            .ways = ways_to(peer, remote)};
 }
 
 Tunnel shared_tunnel(const Node& self, const Peers& peers, const Settings& settings,
@@ -109,7 +110,7 @@ Tunnel shared_tunnel(const Node& self, const Peers& peers, const Settings& setti
                   .peer_endpoint = {},
                   .ways = {}};
     for (const Node* peer : peers) {
-        const std::vector<Tunnel::Way> ways = ways_to(*peer);
+        const std::vector<Tunnel::Way> ways = ways_to(*peer, underlay_address(*peer));
         tunnel.ways.insert(tunnel.ways.end(), ways.begin(), ways.end());
     }
     return tunnel;
@@ -131,14 +132,17 @@ Wanted want(const Node& self, const Peers& peers, const Settings& settings,
                   .own_pod_cidrs = self.pod_cidrs,
                   .rp_filter = rp_filter_for(settings)};
     std::vector<std::uint32_t> mtus;
+    mtus.reserve(peers.size());
     for (std::size_t i = 0; i < peers.size(); ++i)
         mtus.push_back(inner_mtu(settings, underlay.mtus[i].value_or(own_mtu)));
     if (settings.topology == Topology::shared && !peers.empty())
         wanted.tunnels.push_back(
             shared_tunnel(self, peers, settings, *std::ranges::min_element(mtus)));
-    if (settings.topology == Topology::pairs)
+    if (settings.topology == Topology::pairs) {
+        wanted.tunnels.reserve(peers.size());
         for (std::size_t i = 0; i < peers.size(); ++i)
             wanted.tunnels.push_back(pair_tunnel(self, *peers[i], settings, mtus[i]));
+    }
     return wanted;
 }
 
@@ -187,6 +191,7 @@ netlink::SourceCheck source_check_for(const std::vector<Node>& nodes, const Node
     if (shared)
         check.senders.emplace(
             netlink::SourceCheck::Senders{.own = underlay_address(self), .peers = {}});
+    check.peers.reserve(nodes.size());
     for (const Node& node : nodes) {
         if (&node == &self)
             continue;

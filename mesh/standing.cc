@@ -1,8 +1,8 @@
 #include "mesh/standing.h"
 
 #include "hash/hash.h"
+#include "mesh/conflict.h"
 #include "mesh/lock.h"
-#include "mesh/plan.h"
 #include "mesh/stamp.h"
 #include "netlink/nftables.h"
 #include "netlink/route.h"

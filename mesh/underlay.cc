@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <map>
-#include <span>
 
 namespace mesh {
 
@@ -31,38 +30,42 @@ class Links {
     std::map<int, netlink::Link> links_;
 };
 
-/// The largest packet that a route carries, whichever of its ways it takes if it has many.
-std::optional<std::uint32_t> mtu_of(const netlink::RouteEntry& entry, Links& links) {
+/// To one remote: nowhere, where there is no link.
+struct Way {
+    std::uint32_t mtu = 0; ///< as of netlink::Route
+    int link = 0;
+    std::vector<int> further_links;
+};
+
+/// The largest packet that is carried whichever of the links it takes.
+std::optional<std::uint32_t> mtu_of(const Way& way, Links& links) {
     std::optional<std::uint32_t> least;
-    for (const int index : entry.links) {
+    const auto pass = [&](int index) {
         const netlink::Link* link = links.find(index);
         if (link == nullptr)
-            continue;
-        const std::uint32_t mtu =
-            entry.route.mtu == 0 ? link->mtu : std::min(entry.route.mtu, link->mtu);
+            return;
+        const std::uint32_t mtu = way.mtu == 0 ? link->mtu : std::min(way.mtu, link->mtu);
         least = std::min(least.value_or(mtu), mtu);
-    }
+    };
+    if (way.link != 0)
+        pass(way.link);
+    std::ranges::for_each(way.further_links, pass);
     return least;
 }
 
 } // namespace
 
 Underlay look_at_underlay(netlink::Socket& route, const std::vector<ip::Address>& remotes) {
-    constexpr std::size_t portion = 192; // all of a large mesh's requests would be megabytes
-    Underlay underlay;
+    std::vector<Way> ways(remotes.size());
+    netlink::find_routes(route, remotes, [&](std::size_t number, const netlink::RouteEntry& entry) {
+        ways[number] = {
+            .mtu = entry.route.mtu, .link = entry.route.link, .further_links = entry.further_links};
+    });
     Links links(route);
-    for (std::size_t begin = 0; begin < remotes.size(); begin += portion) {
-        const std::span some =
-            std::span(remotes).subspan(begin).first(std::min(portion, remotes.size() - begin));
-        std::vector<netlink::Request> requests;
-        requests.reserve(some.size());
-        for (const ip::Address& remote : some)
-            requests.push_back(netlink::get_route(remote));
-        const auto answers = route.exchange(requests);
-        for (const netlink::Socket::Answer& answer : answers)
-            underlay.mtus.push_back(answer.error ? std::nullopt
-                                                 : mtu_of(netlink::to_route(answer.reply), links));
-    }
+    Underlay underlay;
+    underlay.mtus.reserve(ways.size());
+    for (const Way& way : ways)
+        underlay.mtus.push_back(mtu_of(way, links));
     for (const auto& [index, link] : links.known())
         underlay.devices.insert(link.name);
     return underlay;

@@ -26,18 +26,18 @@ AddressObject to_rtnl(const InterfaceAddress& address) {
     return object;
 }
 
-InterfaceAddress to_address(const Message& reply) {
-    nlmsghdr* const message = expect(reply, RTM_NEWADDR);
-    const auto& header = header_of<ifaddrmsg>(message);
-    const auto attributes = Attributes<IFA_MAX>::behind<ifaddrmsg>(message);
+InterfaceAddress to_address(nlmsghdr* reply) {
+    expect(reply, RTM_NEWADDR);
+    const auto& header = header_of<ifaddrmsg>(reply);
+    const auto attributes = Attributes<IFA_ADDRESS, IFA_LOCAL, IFA_LABEL>::behind<ifaddrmsg>(reply);
     // For IPv6 the local address is in IFA_ADDRESS unless there is a peer, which is there then.
-    const auto address = attributes.address(IFA_ADDRESS);
-    const auto local = attributes.address(IFA_LOCAL);
+    const auto address = attributes.address<IFA_ADDRESS>();
+    const auto local = attributes.address<IFA_LOCAL>();
     return {.link = static_cast<int>(header.ifa_index),
             .local = local ? *local : address.value_or(ip::Address()),
             .peer = local && address != local ? address : std::nullopt,
             .prefix = header.ifa_prefixlen,
-            .label = attributes.text(IFA_LABEL),
+            .label = attributes.text<IFA_LABEL>(),
             .link_scope = header.ifa_scope == RT_SCOPE_LINK};
 }
 

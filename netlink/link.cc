@@ -99,24 +99,65 @@ std::uint32_t ipv4_setting(std::span<const std::uint8_t> settings, int number) {
     return value;
 }
 
-using LinkAttributes = Attributes<IFLA_MAX>;
+using Info = Attributes<IFLA_INFO_KIND, IFLA_INFO_DATA>;
+using TunnelInfo =
+    Attributes<IFLA_IPTUN_LOCAL, IFLA_IPTUN_REMOTE, IFLA_IPTUN_TTL, IFLA_IPTUN_PMTUDISC>;
 
-Traffic to_traffic(const Message& reply) {
-    nlmsghdr* const message = expect(reply, RTM_NEWLINK);
-    const auto& header = header_of<ifinfomsg>(message);
-    const auto link = LinkAttributes::behind<ifinfomsg>(message);
-    const auto info = link.nested<IFLA_INFO_MAX>(IFLA_LINKINFO);
-    const auto tunnel = info.nested<IFLA_IPTUN_MAX>(IFLA_INFO_DATA);
+Link read_link(nlmsghdr* reply) {
+    expect(reply, RTM_NEWLINK);
+    const auto& header = header_of<ifinfomsg>(reply);
+    const auto attributes =
+        Attributes<IFLA_IFNAME, IFLA_IFALIAS, IFLA_ADDRESS, IFLA_MTU, IFLA_GROUP, IFLA_LINK,
+                   IFLA_LINKINFO, IFLA_AF_SPEC>::behind<ifinfomsg>(reply);
+    const auto info = Info::in(attributes.bytes<IFLA_LINKINFO>());
+    const auto families = Attributes<AF_INET>::in(attributes.bytes<IFLA_AF_SPEC>());
+    const auto ipv4 = Attributes<IFLA_INET_CONF>::in(families.bytes<AF_INET>());
+    const auto settings = ipv4.bytes<IFLA_INET_CONF>();
+    Link link{
+        .index = header.ifi_index,
+        .name = attributes.text<IFLA_IFNAME>(),
+        .kind = info.text<IFLA_INFO_KIND>(),
+        .alias = attributes.text<IFLA_IFALIAS>(),
+        .mac = {},
+        .mtu = attributes.u32<IFLA_MTU>(),
+        .up = (header.ifi_flags & IFF_UP) != 0,
+        .group = attributes.u32<IFLA_GROUP>(),
+        .peer_index = static_cast<int>(attributes.u32<IFLA_LINK>()),
+        .forwarding = ipv4_setting(settings, IPV4_DEVCONF_FORWARDING) != 0,
+        .rp_filter = static_cast<int>(ipv4_setting(settings, IPV4_DEVCONF_RP_FILTER)),
+        .local = {},
+        .remote = {},
+    };
+    if (const auto mac = attributes.bytes<IFLA_ADDRESS>(); mac.size() == link.mac.bytes.size())
+        std::ranges::copy(mac, link.mac.bytes.begin());
+    if (link.kind == "ipip") {
+        const auto tunnel = TunnelInfo::in(info.bytes<IFLA_INFO_DATA>());
+        link.local = tunnel.address<IFLA_IPTUN_LOCAL>().value_or(ip::Address());
+        if (tunnel.u32<IFLA_IPTUN_REMOTE>() != 0)
+            link.remote = tunnel.address<IFLA_IPTUN_REMOTE>();
+        link.ttl = tunnel.u8<IFLA_IPTUN_TTL>();
+        link.path_mtu_discovery = tunnel.u8<IFLA_IPTUN_PMTUDISC>() != 0;
+    }
+    return link;
+}
+
+Traffic to_traffic(nlmsghdr* reply) {
+    expect(reply, RTM_NEWLINK);
+    const auto& header = header_of<ifinfomsg>(reply);
+    const auto link =
+        Attributes<IFLA_IFALIAS, IFLA_STATS64, IFLA_LINKINFO>::behind<ifinfomsg>(reply);
+    const auto info = Info::in(link.bytes<IFLA_LINKINFO>());
+    const auto tunnel = TunnelInfo::in(info.bytes<IFLA_INFO_DATA>());
     rtnl_link_stats64 counters{}; // grows from kernel to kernel
-    const auto raw = link.bytes(IFLA_STATS64);
+    const auto raw = link.bytes<IFLA_STATS64>();
     std::ranges::copy(raw.first(std::min(raw.size(), sizeof counters)),
                       reinterpret_cast<std::uint8_t*>(&counters));
-    const std::string kind = info.text(IFLA_INFO_KIND);
+    const std::string kind = info.text<IFLA_INFO_KIND>();
     return {.index = header.ifi_index,
             .kind = kind,
-            .alias = link.text(IFLA_IFALIAS),
+            .alias = link.text<IFLA_IFALIAS>(),
             .up = (header.ifi_flags & IFF_UP) != 0,
-            .to_all = kind == "ipip" && tunnel.u32(IFLA_IPTUN_REMOTE) == 0,
+            .to_all = kind == "ipip" && tunnel.u32<IFLA_IPTUN_REMOTE>() == 0,
             .received_packets = counters.rx_packets,
             .received_bytes = counters.rx_bytes,
             .sent_packets = counters.tx_packets,
@@ -231,45 +272,13 @@ Request delete_link(const std::string& name) {
 }
 
 Link to_link(const Message& reply) {
-    nlmsghdr* const message = expect(reply, RTM_NEWLINK);
-    const auto& header = header_of<ifinfomsg>(message);
-    const auto attributes = LinkAttributes::behind<ifinfomsg>(message);
-    const auto info = attributes.nested<IFLA_INFO_MAX>(IFLA_LINKINFO);
-    const auto settings = attributes.nested<AF_MAX>(IFLA_AF_SPEC)
-                              .nested<IFLA_INET_MAX>(AF_INET)
-                              .bytes(IFLA_INET_CONF);
-    Link link{
-        .index = header.ifi_index,
-        .name = attributes.text(IFLA_IFNAME),
-        .kind = info.text(IFLA_INFO_KIND),
-        .alias = attributes.text(IFLA_IFALIAS),
-        .mac = {},
-        .mtu = attributes.u32(IFLA_MTU),
-        .up = (header.ifi_flags & IFF_UP) != 0,
-        .group = attributes.u32(IFLA_GROUP),
-        .peer_index = static_cast<int>(attributes.u32(IFLA_LINK)),
-        .forwarding = ipv4_setting(settings, IPV4_DEVCONF_FORWARDING) != 0,
-        .rp_filter = static_cast<int>(ipv4_setting(settings, IPV4_DEVCONF_RP_FILTER)),
-        .local = {},
-        .remote = {},
-    };
-    if (const auto mac = attributes.bytes(IFLA_ADDRESS); mac.size() == link.mac.bytes.size())
-        std::ranges::copy(mac, link.mac.bytes.begin());
-    if (link.kind == "ipip") {
-        const auto tunnel = info.nested<IFLA_IPTUN_MAX>(IFLA_INFO_DATA);
-        link.local = tunnel.address(IFLA_IPTUN_LOCAL).value_or(ip::Address());
-        if (tunnel.u32(IFLA_IPTUN_REMOTE) != 0)
-            link.remote = tunnel.address(IFLA_IPTUN_REMOTE);
-        link.ttl = tunnel.u8(IFLA_IPTUN_TTL);
-        link.path_mtu_discovery = tunnel.u8(IFLA_IPTUN_PMTUDISC) != 0;
-    }
-    return link;
+    return read_link(header_in(reply));
 }
 
 std::vector<Link> dump_links(Socket& socket, const std::string& kind) {
     return dump_all<Link>(
-        socket, of_kind(kind, without_counters(make_message(RTM_GETLINK, 0, ifinfomsg{}))), to_link,
-        [&](const Link& link) { return link.kind == kind; });
+        socket, of_kind(kind, without_counters(make_message(RTM_GETLINK, 0, ifinfomsg{}))),
+        read_link, [&](const Link& link) { return link.kind == kind; });
 }
 
 std::vector<Traffic> dump_traffic(Socket& socket, const std::string& kind) {

@@ -45,10 +45,9 @@ int number_of(int result) {
     return -result;
 }
 
-nlmsghdr* expect(const Message& reply, int type) {
-    if (!reply || nlmsg_hdr(reply.get())->nlmsg_type != type)
+void expect(const nlmsghdr* reply, int type) {
+    if (reply == nullptr || reply->nlmsg_type != type)
         refuse("another message than one of type " + std::to_string(type));
-    return nlmsg_hdr(reply.get());
 }
 
 Owned<nl_object, nl_object_put> to_object(nl_msg* message, std::string_view type) {

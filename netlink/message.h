@@ -73,9 +73,13 @@ Message make_message(int type, int flags, const Header& header, std::size_t room
 /// it never has.
 int number_of(int result);
 
-/// The message that the kernel answered with. Throws Error where there is none, or one of another
-/// type.
-nlmsghdr* expect(const Message& reply, int type);
+/// Null where there is no message.
+inline nlmsghdr* header_in(const Message& reply) {
+    return reply ? nlmsg_hdr(reply.get()) : nullptr;
+}
+
+/// Throws Error where the kernel answered with no message, or with one of another type.
+void expect(const nlmsghdr* reply, int type);
 
 /// The libnl object in a message of NETLINK_ROUTE, which must be of libnl's `type`, such as
 /// "route/link": it is cast to what the name says. Throws Error.
@@ -84,9 +88,9 @@ Owned<nl_object, nl_object_put> to_object(nl_msg* message, std::string_view type
 /// What a message begins with. Throws Error where it is too short for that.
 template <typename Header>
 const Header& header_of(nlmsghdr* message) {
-    if (!nlmsg_valid_hdr(message, sizeof(Header)))
+    if (message->nlmsg_len < NLMSG_LENGTH(sizeof(Header)))
         refuse("a message that ends too early");
-    return *static_cast<const Header*>(nlmsg_data(message));
+    return *reinterpret_cast<const Header*>(reinterpret_cast<char*>(message) + NLMSG_HDRLEN);
 }
 
 /// The text of an attribute, whether or not it has an end; empty where there is no attribute.
@@ -97,14 +101,14 @@ std::optional<std::uint32_t> number_in(const nlattr* attribute);
 
 /// What `read` makes of each message of a dump and `keep` accepts.
 template <typename T, typename Keep>
-std::vector<T> dump_all(Socket& socket, const Request& request, T (*read)(const Message&),
-                        Keep keep) {
+std::vector<T> dump_all(Socket& socket, const Request& request, T (*read)(nlmsghdr*), Keep keep) {
     std::vector<T> found;
     socket.dump(
         request,
-        [&](const Message& message) {
-            if (T item = read(message); keep(item))
-                found.push_back(std::move(item));
+        [&](nlmsghdr* message) {
+            found.push_back(read(message));
+            if (!keep(found.back()))
+                found.pop_back();
         },
         [&] { found.clear(); });
     return found;

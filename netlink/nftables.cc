@@ -241,8 +241,8 @@ std::size_t count_rules(Socket& netfilter) {
     nft::put(message, NFTA_RULE_TABLE, nft::table);
     std::size_t count = 0;
     netfilter.dump(
-        {std::move(message), "list the rules of the nftables table"},
-        [&](const Message&) { ++count; }, [&] { count = 0; });
+        {std::move(message), "list the rules of the nftables table"}, [&](nlmsghdr*) { ++count; },
+        [&] { count = 0; });
     return count;
 }
 

@@ -14,7 +14,8 @@ namespace netlink {
 
 namespace {
 
-using RouteAttributes = Attributes<RTA_MAX>;
+using RouteAttributes = Attributes<RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC,
+                                   RTA_METRICS, RTA_MULTIPATH, RTA_TABLE>;
 using RouteObject = Owned<rtnl_route, rtnl_route_put>;
 
 int af(ip::Family family) {
@@ -60,7 +61,7 @@ std::string shown(const Route& route) {
 
 /// A default route has none in its message.
 ip::Cidr destination_of(const rtmsg& header, const RouteAttributes& attributes) {
-    if (const auto address = attributes.address(RTA_DST))
+    if (const auto address = attributes.address<RTA_DST>())
         return {*address, std::min<unsigned>(header.rtm_dst_len, address->bits())};
     return header.rtm_family == AF_INET6 ? ip::Cidr::parse("::/0") : ip::Cidr();
 }
@@ -72,17 +73,46 @@ void note_ways(RouteEntry& entry, std::span<const std::uint8_t> hops) {
         std::memcpy(&hop, hops.data(), sizeof hop);
         if (hop.rtnh_len < sizeof hop || hop.rtnh_len > hops.size())
             return;
-        if (entry.links.empty())
+        if (entry.route.link == 0) {
+            entry.route.link = hop.rtnh_ifindex;
             entry.route.gateway =
-                RouteAttributes::in(hops.subspan(sizeof hop, hop.rtnh_len - sizeof hop))
-                    .address(RTA_GATEWAY);
-        entry.links.push_back(hop.rtnh_ifindex);
+                Attributes<RTA_GATEWAY>::in(hops.subspan(sizeof hop, hop.rtnh_len - sizeof hop))
+                    .address<RTA_GATEWAY>();
+        } else {
+            entry.further_links.push_back(hop.rtnh_ifindex);
+        }
         hops = hops.subspan(std::min<std::size_t>(NLMSG_ALIGN(hop.rtnh_len), hops.size()));
     }
 }
 
-Route read_route(const Message& reply) {
-    return to_route(reply).route;
+RouteEntry read_entry(nlmsghdr* reply) {
+    expect(reply, RTM_NEWROUTE);
+    const auto& header = header_of<rtmsg>(reply);
+    const auto attributes = RouteAttributes::behind<rtmsg>(reply);
+    const auto metrics = Attributes<RTAX_MTU, RTAX_ADVMSS>::in(attributes.bytes<RTA_METRICS>());
+    RouteEntry entry{.route = {.destination = destination_of(header, attributes),
+                               .source = attributes.address<RTA_PREFSRC>(),
+                               .metric = attributes.u32<RTA_PRIORITY>(),
+                               .protocol = header.rtm_protocol,
+                               .unreachable = header.rtm_type == RTN_UNREACHABLE,
+                               .table = attributes.u32<RTA_TABLE>(),
+                               .mtu = metrics.u32<RTAX_MTU>(),
+                               .advmss = metrics.u32<RTAX_ADVMSS>()},
+                     .local = header.rtm_type == RTN_LOCAL,
+                     .further_links = {}};
+    // A route that leads nowhere is bound to the loopback device by the kernel's answers.
+    if (entry.route.unreachable)
+        return entry;
+    entry.route.link = static_cast<int>(attributes.u32<RTA_OIF>());
+    entry.route.gateway = attributes.address<RTA_GATEWAY>();
+    note_ways(entry, attributes.bytes<RTA_MULTIPATH>());
+    if (entry.route.gateway) // that of a route to a link is RT_SCOPE_LINK
+        entry.route.scope = header.rtm_scope;
+    return entry;
+}
+
+Route read_route(nlmsghdr* reply) {
+    return read_entry(reply).route;
 }
 
 } // namespace
@@ -125,31 +155,22 @@ Request get_route(const ip::Address& address) {
 }
 
 RouteEntry to_route(const Message& reply) {
-    nlmsghdr* const message = expect(reply, RTM_NEWROUTE);
-    const auto& header = header_of<rtmsg>(message);
-    const auto attributes = RouteAttributes::behind<rtmsg>(message);
-    const auto metrics = attributes.nested<RTAX_MAX>(RTA_METRICS);
-    RouteEntry entry{.route = {.destination = destination_of(header, attributes),
-                               .source = attributes.address(RTA_PREFSRC),
-                               .metric = attributes.u32(RTA_PRIORITY),
-                               .protocol = header.rtm_protocol,
-                               .unreachable = header.rtm_type == RTN_UNREACHABLE,
-                               .table = attributes.u32(RTA_TABLE),
-                               .mtu = metrics.u32(RTAX_MTU),
-                               .advmss = metrics.u32(RTAX_ADVMSS)},
-                     .local = header.rtm_type == RTN_LOCAL,
-                     .links = {}};
-    // A route that leads nowhere is bound to the loopback device by the kernel's answers.
-    if (entry.route.unreachable)
-        return entry;
-    if (const std::uint32_t link = attributes.u32(RTA_OIF); link != 0)
-        entry.links.push_back(static_cast<int>(link));
-    entry.route.gateway = attributes.address(RTA_GATEWAY);
-    note_ways(entry, attributes.bytes(RTA_MULTIPATH));
-    if (entry.route.gateway) // that of a route to a link is RT_SCOPE_LINK
-        entry.route.scope = header.rtm_scope;
-    entry.route.link = entry.links.empty() ? 0 : entry.links.front();
-    return entry;
+    return read_entry(header_in(reply));
+}
+
+void find_routes(Socket& socket, std::span<const ip::Address> addresses,
+                 const std::function<void(std::size_t number, const RouteEntry& entry)>& take) {
+    if (addresses.empty())
+        return;
+    const Request question = get_route(addresses.front());
+    socket.ask(
+        question, addresses.size(),
+        [&](std::size_t number, nlmsghdr* message) {
+            const auto bytes = addresses[number].bytes();
+            std::memcpy(nla_data(nlmsg_find_attr(message, sizeof(rtmsg), RTA_DST)), bytes.data(),
+                        bytes.size());
+        },
+        [&](std::size_t number, nlmsghdr* reply) { take(number, read_entry(reply)); });
 }
 
 bool is_host_route(Socket& socket, const ip::Address& address) {

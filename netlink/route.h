@@ -4,7 +4,9 @@
 #include "netlink/request.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace netlink {
@@ -59,10 +61,15 @@ Request get_route(const ip::Address& address);
 /// A route as get_route found it.
 struct RouteEntry {
     Route route;
-    bool local = false;     ///< the address is this host's own
-    std::vector<int> links; ///< all devices it may take: several where it is multipath
+    bool local = false;             ///< the address is this host's own
+    std::vector<int> further_links; ///< beside `route.link`, where it is multipath
 };
 RouteEntry to_route(const Message& reply);
+
+/// What get_route finds for each of many addresses: calls `take`, which leaves the socket alone,
+/// with the number of each to which a route leads. REQUIRES: they are of one family. Throws Error.
+void find_routes(Socket& socket, std::span<const ip::Address> addresses,
+                 const std::function<void(std::size_t number, const RouteEntry& entry)>& take);
 
 /// Whether `address` has a route of its own: then it is somebody's, of this host or of a pod.
 /// Throws Error.

@@ -25,8 +25,9 @@ RuleObject rule_from(const ip::Address& source) {
     return object;
 }
 
-std::optional<Rule> to_own_rule(const Message& reply) {
-    const auto object = to_object(reply.get(), "route/rule");
+std::optional<Rule> to_own_rule(nlmsghdr* reply) {
+    const Message message(allocated(nlmsg_convert(reply)));
+    const auto object = to_object(message.get(), "route/rule");
     auto* source = reinterpret_cast<rtnl_rule*>(object.get());
     std::uint8_t protocol = 0;
     nl_addr* address = rtnl_rule_get_src(source);
@@ -59,7 +60,7 @@ std::vector<Rule> dump_own_rules(Socket& socket, ip::Family family) {
     std::vector<Rule> rules;
     socket.dump(
         request,
-        [&](const Message& message) {
+        [&](nlmsghdr* message) {
             if (const auto rule = to_own_rule(message))
                 rules.push_back(*rule);
         },

@@ -98,16 +98,20 @@ void Socket::send(const Request* requests, std::size_t count, Kind kind) {
         end.header.nlmsg_seq = sequence_++;
         parts.push_back({&end, sizeof end});
     }
+    send(parts.data(), parts.size(), requests[0].purpose);
+}
+
+void Socket::send(iovec* parts, std::size_t count, const std::string& purpose) {
     sockaddr_nl kernel{};
     kernel.nl_family = AF_NETLINK;
     msghdr message{};
     message.msg_name = &kernel;
     message.msg_namelen = sizeof kernel;
-    message.msg_iov = parts.data();
-    message.msg_iovlen = parts.size();
+    message.msg_iov = parts;
+    message.msg_iovlen = count;
     while (::sendmsg(fd_.get(), &message, 0) < 0)
         if (errno != EINTR)
-            fail(requests[0].purpose);
+            fail(purpose);
 }
 
 bool Socket::receive(bool wait, const std::string& purpose) {
@@ -127,38 +131,48 @@ bool Socket::receive(bool wait, const std::string& purpose) {
     }
 }
 
-std::vector<Socket::Answer> Socket::exchange_chunk(const Request* requests, std::size_t count,
-                                                   Kind kind) {
-    const bool batch = kind == Kind::batch;
-    std::vector<Answer> answers(count);
-    const std::uint32_t first = sequence_ + (batch ? 1 : 0);
-    send(requests, count, kind);
-    bool acknowledged = false;
-    bool failed = false;
+/// Calls `take` with the kernel's answers to the `count` messages from number `first` on, as far as
+/// that of the last, which is an acknowledgement or an error. Says whether that was there.
+template <typename Take>
+bool Socket::collect(std::uint32_t first, std::size_t count, const std::string& purpose,
+                     Take take) {
+    bool complete = false;
     // All answers are there when sendmsg returns: waiting for one that does not come would hang.
-    while (!acknowledged && receive(false, requests[0].purpose)) {
+    while (!complete && receive(false, purpose)) {
         int left = static_cast<int>(received_);
         for (auto* header = reinterpret_cast<nlmsghdr*>(buffer_.get()); nlmsg_ok(header, left);
              header = nlmsg_next(header, &left)) {
-            // A batch that fails as a whole is answered under the number of its beginning.
-            const bool whole = batch && header->nlmsg_seq == first - 1;
-            const std::size_t at = whole ? 0 : header->nlmsg_seq - first;
-            if (at >= count)
+            const std::size_t number = header->nlmsg_seq - first;
+            if (number >= count)
                 continue; // left over from a dump that was given up
-            Answer& answer = answers[at];
-            if (header->nlmsg_type != NLMSG_ERROR) {
-                answer.reply.reset(allocated(nlmsg_convert(header)));
-                continue;
-            }
-            if (auto error = error_of(header, requests[at].purpose)) {
-                failed = true;
-                if (!answer.error)
-                    answer.error = std::move(error);
-            }
-            acknowledged = acknowledged || (at == count - 1 && !batch);
+            take(number, header);
+            complete = complete || (number == count - 1 && header->nlmsg_type == NLMSG_ERROR);
         }
     }
-    if (!acknowledged && !failed && !batch)
+    return complete;
+}
+
+std::vector<Socket::Answer> Socket::exchange_chunk(const Request* requests, std::size_t count,
+                                                   Kind kind) {
+    const bool batch = kind == Kind::batch; // which has a message at each end
+    std::vector<Answer> answers(count);
+    const std::uint32_t first = sequence_;
+    send(requests, count, kind);
+    bool failed = false;
+    const auto take = [&](std::size_t number, nlmsghdr* header) {
+        // One that fails as a whole is answered under the number of its beginning.
+        const std::size_t at = batch ? std::clamp<std::size_t>(number, 1, count) - 1 : number;
+        Answer& answer = answers[at];
+        if (header->nlmsg_type != NLMSG_ERROR) {
+            answer.reply.reset(allocated(nlmsg_convert(header)));
+        } else if (auto error = error_of(header, requests[at].purpose)) {
+            failed = true;
+            if (!answer.error)
+                answer.error = std::move(error);
+        }
+    };
+    const bool complete = collect(first, batch ? count + 2 : count, requests[0].purpose, take);
+    if (!complete && !failed && !batch)
         throw Error(EPROTO, requests[count - 1].purpose, "the kernel did not answer");
     return answers;
 }
@@ -201,15 +215,46 @@ Message Socket::find(Request request) {
     return std::move(answer.reply);
 }
 
+void Socket::ask(const Request& question, std::size_t count,
+                 const std::function<void(std::size_t number, nlmsghdr* question)>& about,
+                 const std::function<void(std::size_t number, nlmsghdr* reply)>& take) {
+    const nlmsghdr* const model = nlmsg_hdr(question.message.get());
+    const std::size_t size = NLMSG_ALIGN(model->nlmsg_len);
+    std::vector<char> messages(std::min(chunk, count) * size);
+    for (std::size_t done = 0; done < count; done += chunk) {
+        const std::size_t some = std::min(chunk, count - done);
+        const std::uint32_t first = sequence_;
+        nlmsghdr* header = nullptr;
+        for (std::size_t i = 0; i < some; ++i) {
+            header = reinterpret_cast<nlmsghdr*>(&messages[i * size]);
+            std::memcpy(header, model, model->nlmsg_len);
+            header->nlmsg_seq = sequence_++;
+            header->nlmsg_flags |= NLM_F_REQUEST;
+            about(done + i, header);
+        }
+        header->nlmsg_flags |= NLM_F_ACK;
+        iovec part{messages.data(), some * size};
+        send(&part, 1, question.purpose);
+        bool failed = false;
+        const auto sort = [&](std::size_t number, nlmsghdr* answer) {
+            if (answer->nlmsg_type != NLMSG_ERROR)
+                take(done + number, answer);
+            else
+                failed = failed || number_of(header_of<nlmsgerr>(answer).error) != 0;
+        };
+        if (!collect(first, some, question.purpose, sort) && !failed)
+            throw Error(EPROTO, question.purpose, "the kernel did not answer");
+    }
+}
+
 void Socket::transact(const std::vector<Request>& requests) {
     for (const Answer& answer : exchange_chunk(requests.data(), requests.size(), Kind::batch))
         if (answer.error)
             throw *answer.error;
 }
 
-void Socket::dump(const Request& request, const std::function<void(const Message&)>& each,
+void Socket::dump(const Request& request, const std::function<void(nlmsghdr*)>& each,
                   const std::function<void()>& restart) {
-    const Message message(allocated(nlmsg_alloc_size(dump_buffer))); // each in its turn
     for (;;) {
         const std::uint32_t sequence = sequence_;
         nlmsg_hdr(request.message.get())->nlmsg_flags |= NLM_F_DUMP;
@@ -234,8 +279,7 @@ void Socket::dump(const Request& request, const std::function<void(const Message
                     if (const int number = number_of(result); number != 0)
                         throw Error(number, request.purpose);
                 } else {
-                    std::memcpy(nlmsg_hdr(message.get()), header, header->nlmsg_len);
-                    each(message);
+                    each(header);
                 }
             }
         }

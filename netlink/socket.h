@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+struct iovec;
 struct nlmsghdr;
 
 namespace netlink {
@@ -48,19 +49,31 @@ class Socket {
     /// no route.
     Message find(Request request);
 
+    /// The same question about many things, for a third of what as many requests cost: `question`
+    /// is sent `count` times, each time as `about` has changed it. `take` gets the kernel's reply,
+    /// which lives until it returns or uses this socket; it is not called where the answer is an
+    /// error. Throws Error as exchange() does.
+    void ask(const Request& question, std::size_t count,
+             const std::function<void(std::size_t number, nlmsghdr* question)>& about,
+             const std::function<void(std::size_t number, nlmsghdr* reply)>& take);
+
     /// The requests as one indivisible netfilter batch: all or none of them take effect.
     void transact(const std::vector<Request>& requests);
 
-    /// A dump: calls `each` with every message. One that the kernel reports as interrupted by a
-    /// change (NLM_F_DUMP_INTR) is repeated: `restart` is called, then `each` from the beginning.
-    void dump(const Request& request, const std::function<void(const Message&)>& each,
+    /// A dump: calls `each` with every message, which lives until it returns. One that the kernel
+    /// reports as interrupted by a change (NLM_F_DUMP_INTR) is repeated: `restart` is called, then
+    /// `each` from the beginning.
+    void dump(const Request& request, const std::function<void(nlmsghdr*)>& each,
               const std::function<void()>& restart);
 
   private:
     enum class Kind { pipeline, batch, dump };
     std::vector<Answer> exchange_chunk(const Request* requests, std::size_t count, Kind kind);
     void send(const Request* requests, std::size_t count, Kind kind);
+    void send(iovec* parts, std::size_t count, const std::string& purpose);
     bool receive(bool wait, const std::string& purpose);
+    template <typename Take>
+    bool collect(std::uint32_t first, std::size_t count, const std::string& purpose, Take take);
 
     Fd fd_;
     int protocol_;

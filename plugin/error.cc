@@ -1,7 +1,7 @@
 #include "plugin/error.h"
 
 #include "ipam_plugin/error.h"
-#include "mesh/plan.h"
+#include "mesh/conflict.h"
 #include "netlink/error.h"
 #include "plugin/config.h"
 

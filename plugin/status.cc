@@ -1,5 +1,5 @@
 #include "cni/error.h"
-#include "mesh/plan.h"
+#include "mesh/conflict.h"
 #include "mesh/standing.h"
 #include "netlink/link.h"
 #include "plugin/address_source.h"

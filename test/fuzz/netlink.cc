@@ -184,6 +184,16 @@ std::string own_routes(Socket& socket, ip::Family family) {
     return shown(found);
 }
 
+std::string ways(Socket& socket) {
+    const std::vector<ip::Address> addresses{somewhere, somewhere, somewhere};
+    std::string text;
+    find_routes(socket, addresses, [&](std::size_t number, const RouteEntry& entry) {
+        expect(number < addresses.size(), "an answer is to a question");
+        text += std::to_string(number) + shown(entry.route);
+    });
+    return text;
+}
+
 std::string deletions(Socket& socket) {
     Link first;
     first.index = 2;
@@ -220,7 +230,7 @@ std::string early_deletion() {
     return delete_link_early("lo") ? "gone" : "was not there";
 }
 
-const std::array<std::function<std::string(Socket&)>, 19> questions{
+const std::array<std::function<std::string(Socket&)>, 20> questions{
     [](Socket& socket) { return links(socket, "ipip"); },
     [](Socket& socket) { return links(socket, "veth"); },
     [](Socket& socket) { return shown(dump_traffic(socket, "ipip")); },
@@ -250,6 +260,7 @@ const std::array<std::function<std::string(Socket&)>, 19> questions{
     several,
     [](Socket&) { return news(); },
     [](Socket&) { return early_deletion(); },
+    ways,
 };
 
 std::string answer_to(std::size_t question) {

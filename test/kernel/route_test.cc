@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <map>
 
 namespace netlink {
 namespace {
@@ -59,6 +60,21 @@ class RouteTest : public testing::Test {
     std::optional<RouteEntry> entry(const std::string& address) {
         const auto reply = socket_.find(get_route(Address::parse(address)));
         return reply ? std::optional(to_route(reply)) : std::nullopt;
+    }
+
+    static std::vector<int> links_of(const RouteEntry& entry) {
+        std::vector<int> links{entry.route.link};
+        links.insert(links.end(), entry.further_links.begin(), entry.further_links.end());
+        return links;
+    }
+
+    /// The destinations found for the addresses, by their numbers.
+    std::map<std::size_t, std::string> found_for(const std::vector<Address>& addresses) {
+        std::map<std::size_t, std::string> found;
+        find_routes(socket_, addresses, [&](std::size_t number, const RouteEntry& entry) {
+            EXPECT_TRUE(found.emplace(number, entry.route.destination.to_string()).second);
+        });
+        return found;
     }
 
     Namespace host_;
@@ -217,7 +233,7 @@ TEST_F(RouteTest, FindsTheEntryAndNotTheAddressAskedFor) {
                                    .link = u1_,
                                    .source = Address::parse("10.10.100.10"),
                                    .protocol = own_protocol}));
-    EXPECT_THAT(found->links, ElementsAre(u1_));
+    EXPECT_THAT(links_of(*found), ElementsAre(u1_));
     EXPECT_EQ(found->route.mtu, 0U);
     EXPECT_EQ(entry("10.10.1.1")->route.destination, Cidr::parse("10.10.0.0/16"));
 }
@@ -229,12 +245,12 @@ TEST_F(RouteTest, FindsTheDefaultRouteOrNone) {
     ASSERT_TRUE(found);
     EXPECT_EQ(found->route.destination, Cidr::parse("0.0.0.0/0"));
     EXPECT_EQ(found->route.gateway, Address::parse("172.16.6.1"));
-    EXPECT_THAT(found->links, ElementsAre(u1_));
+    EXPECT_THAT(links_of(*found), ElementsAre(u1_));
 }
 
 TEST_F(RouteTest, FindsAllDevicesOfAMultipathRoute) {
     host_.ip("route add 192.0.2.0/24 nexthop via 172.16.5.1 nexthop via 172.16.6.1\n");
-    EXPECT_THAT(entry("192.0.2.1")->links, UnorderedElementsAre(u0_, u1_));
+    EXPECT_THAT(links_of(*entry("192.0.2.1")), UnorderedElementsAre(u0_, u1_));
 }
 
 TEST_F(RouteTest, FindsTheDevicesOfNexthopObjects) {
@@ -243,8 +259,8 @@ TEST_F(RouteTest, FindsTheDevicesOfNexthopObjects) {
              "nexthop add id 7 group 5/6\n"
              "route add 192.0.2.0/24 nhid 6\n"
              "route add 192.0.3.0/24 nhid 7\n");
-    EXPECT_THAT(entry("192.0.2.1")->links, ElementsAre(u1_));
-    EXPECT_THAT(entry("192.0.3.1")->links, UnorderedElementsAre(u0_, u1_));
+    EXPECT_THAT(links_of(*entry("192.0.2.1")), ElementsAre(u1_));
+    EXPECT_THAT(links_of(*entry("192.0.3.1")), UnorderedElementsAre(u0_, u1_));
 }
 
 TEST_F(RouteTest, FindsTheMtuOfTheRoute) {
@@ -264,6 +280,37 @@ TEST_F(RouteTest, FindsIpv6Routes) {
 TEST_F(RouteTest, FindsNothingWhereTheRouteSaysNo) {
     host_.ip("route add unreachable 192.0.2.0/24\n");
     EXPECT_EQ(entry("192.0.2.1"), std::nullopt);
+}
+
+TEST_F(RouteTest, FindsTheRouteToEachOfManyAddresses) {
+    for (const std::size_t count : {0U, 1U, 63U, 64U, 65U, 128U, 200U}) {
+        std::vector<Address> addresses;
+        std::map<std::size_t, std::string> expected;
+        std::string routes;
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::string text = "10.9." + std::to_string(count) + '.' + std::to_string(i);
+            addresses.push_back(Address::parse(text));
+            if (i % 3 == 1) // to the others no route leads, be they the first or the last
+                continue;
+            routes += "route add " + text + "/32 dev u0\n";
+            expected.emplace(i, text + "/32");
+        }
+        host_.ip(routes);
+        EXPECT_EQ(found_for(addresses), expected) << count;
+    }
+}
+
+TEST_F(RouteTest, FindsNoRouteToAnyOfMany) {
+    EXPECT_THAT(found_for(std::vector(100, Address::parse("192.0.2.1"))), IsEmpty());
+    EXPECT_TRUE(entry("172.16.5.1")) << "the answers that came are those of another question";
+}
+
+TEST_F(RouteTest, FindsTheRoutesToManyIpv6Addresses) {
+    host_.ip("route add fd00:10::/64 dev u0\n"
+             "route add fd00:11::/64 dev u1\n");
+    EXPECT_EQ(found_for({Address::parse("fd00:11::7"), Address::parse("fd00:12::7"),
+                         Address::parse("fd00:10::7")}),
+              (std::map<std::size_t, std::string>{{0, "fd00:11::/64"}, {2, "fd00:10::/64"}}));
 }
 
 } // namespace

@@ -248,13 +248,12 @@ TEST_F(SocketTest, RepeatsADumpThatAChangeInterrupts) {
     std::vector<std::string> found;
     socket_.dump(
         dump,
-        [&](const Message& message) {
+        [&](nlmsghdr* message) {
             // The kernel has filled a buffer or two, and goes on as they are read.
             if (!std::exchange(changed, true))
                 other.run(add_address(
                     {.link = 1, .local = numbered_address(3, 1), .peer = {}, .prefix = 32}));
-            const nlattr* local =
-                nlmsg_find_attr(nlmsg_hdr(message.get()), sizeof header, IFA_LOCAL);
+            const nlattr* local = nlmsg_find_attr(message, sizeof header, IFA_LOCAL);
             const auto* bytes = static_cast<const std::uint8_t*>(nla_data(local));
             found.push_back(ip::Address::from_bytes({bytes, 4}).to_string());
         },
@@ -270,7 +269,7 @@ TEST_F(SocketTest, WorksOnAfterADumpThatWasGivenUp) {
     const Request dump{make_message(RTM_GETADDR, 0, ifaddrmsg{}), "list the addresses"};
     struct Enough {};
     EXPECT_THROW(socket_.dump(
-                     dump, [](const Message&) { throw Enough(); }, [] {}),
+                     dump, [](nlmsghdr*) { throw Enough(); }, [] {}),
                  Enough);
     EXPECT_EQ(to_link(socket_.find(get_link("lo"))).index, 1);
     EXPECT_EQ(dump_addresses(socket_, ip::Family::v4).size(), 1U);

@@ -3,7 +3,7 @@
 #include "cni/environment.h"
 #include "cni/version.h"
 #include "ipam/error.h"
-#include "mesh/plan.h"
+#include "mesh/conflict.h"
 #include "netlink/netns.h"
 #include "plugin/config.h"
 #include "json/field.h"
