@@ -88,10 +88,9 @@ struct RouteKeyHash {
     }
 };
 
-/// Hash tables, but for what is rare, which give back their memory all at once, and marks in place
-/// of sets: in trees the names of a thousand peers were compared so often that it made a quarter of
-/// this program's part in finding that there is nothing to do, and each entry's memory by itself
-/// was a tenth of what was left.
+/// Hash tables, but for what is rare, and marks in place of sets: in trees the names of a thousand
+/// peers were compared so often that it made a quarter of this program's part in finding that there
+/// is nothing to do. Their memory is of one piece: to get and give back each entry's was a tenth.
 class Planner {
   public:
     Planner(const Wanted& wanted, const Observed& observed)

@@ -11,7 +11,7 @@ namespace netlink {
 
 class Socket;
 
-/// An address on a device.
+/// An address on a device. mesh/plan.cc compares it field by field.
 struct InterfaceAddress {
     int link = 0;                    ///< index of the device
     ip::Address local;               ///< the device's own

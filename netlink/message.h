@@ -3,6 +3,7 @@
 #include "ip/cidr.h"
 #include "netlink/socket.h"
 
+#include <linux/netlink.h>
 #include <memory>
 #include <netlink/addr.h>
 #include <netlink/msg.h>

@@ -9,6 +9,7 @@
 #include <linux/rtnetlink.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
+#include <stdexcept>
 
 namespace netlink {
 
@@ -162,13 +163,16 @@ void find_routes(Socket& socket, std::span<const ip::Address> addresses,
                  const std::function<void(std::size_t number, const RouteEntry& entry)>& take) {
     if (addresses.empty())
         return;
-    const Request question = get_route(addresses.front());
+    Request question = get_route(addresses.front());
+    question.purpose = "find the routes to " + std::to_string(addresses.size()) + " addresses";
     socket.ask(
         question, addresses.size(),
         [&](std::size_t number, nlmsghdr* message) {
             const auto bytes = addresses[number].bytes();
-            std::memcpy(nla_data(nlmsg_find_attr(message, sizeof(rtmsg), RTA_DST)), bytes.data(),
-                        bytes.size());
+            nlattr* destination = nlmsg_find_attr(message, sizeof(rtmsg), RTA_DST);
+            if (static_cast<std::size_t>(nla_len(destination)) != bytes.size())
+                throw std::invalid_argument("addresses of two families in one question");
+            std::memcpy(nla_data(destination), bytes.data(), bytes.size());
         },
         [&](std::size_t number, nlmsghdr* reply) { take(number, read_entry(reply)); });
 }

@@ -67,7 +67,8 @@ struct RouteEntry {
 RouteEntry to_route(const Message& reply);
 
 /// What get_route finds for each of many addresses: calls `take`, which leaves the socket alone,
-/// with the number of each to which a route leads. REQUIRES: they are of one family. Throws Error.
+/// with the number of each to which a route leads. Throws Error, and std::invalid_argument where
+/// they are of two families.
 void find_routes(Socket& socket, std::span<const ip::Address> addresses,
                  const std::function<void(std::size_t number, const RouteEntry& entry)>& take);
 

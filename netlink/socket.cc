@@ -235,14 +235,11 @@ void Socket::ask(const Request& question, std::size_t count,
         header->nlmsg_flags |= NLM_F_ACK;
         iovec part{messages.data(), some * size};
         send(&part, 1, question.purpose);
-        bool failed = false;
-        const auto sort = [&](std::size_t number, nlmsghdr* answer) {
+        const auto pass_on = [&](std::size_t number, nlmsghdr* answer) {
             if (answer->nlmsg_type != NLMSG_ERROR)
                 take(done + number, answer);
-            else
-                failed = failed || number_of(header_of<nlmsgerr>(answer).error) != 0;
         };
-        if (!collect(first, some, question.purpose, sort) && !failed)
+        if (!collect(first, some, question.purpose, pass_on))
             throw Error(EPROTO, question.purpose, "the kernel did not answer");
     }
 }

@@ -49,10 +49,10 @@ class Socket {
     /// no route.
     Message find(Request request);
 
-    /// The same question about many things, for a third of what as many requests cost: `question`
-    /// is sent `count` times, each time as `about` has changed it. `take` gets the kernel's reply,
-    /// which lives until it returns or uses this socket; it is not called where the answer is an
-    /// error. Throws Error as exchange() does.
+    /// The same question about many things, for a sixth of our own work for as many requests:
+    /// `question` is sent `count` times, each time as `about` has changed it. `take` gets the
+    /// kernel's reply, which lives until it returns, and leaves this socket alone; it is not called
+    /// where the answer is an error. Throws Error where the conversation itself fails.
     void ask(const Request& question, std::size_t count,
              const std::function<void(std::size_t number, nlmsghdr* question)>& about,
              const std::function<void(std::size_t number, nlmsghdr* reply)>& take);
@@ -60,9 +60,9 @@ class Socket {
     /// The requests as one indivisible netfilter batch: all or none of them take effect.
     void transact(const std::vector<Request>& requests);
 
-    /// A dump: calls `each` with every message, which lives until it returns. One that the kernel
-    /// reports as interrupted by a change (NLM_F_DUMP_INTR) is repeated: `restart` is called, then
-    /// `each` from the beginning.
+    /// A dump: calls `each` with every message, which lives until it returns; it leaves this socket
+    /// alone. A dump that the kernel reports as interrupted by a change (NLM_F_DUMP_INTR) is
+    /// repeated: `restart` is called, then `each` from the beginning.
     void dump(const Request& request, const std::function<void(nlmsghdr*)>& each,
               const std::function<void()>& restart);
 

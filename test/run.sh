@@ -168,8 +168,9 @@ aside() {
         status=0
         test/run.sh "$1" >"$logs/$1" 2>&1 || status=$?
         cat "$logs/$1"
-        { ((status)) && [[ $again ]] && grep -qx "$stood_still" "$logs/$1"; } || break
+        { ((status)) && [[ $again ]] && grep -q "$stood_still\$" "$logs/$1"; } || break
         say "AGAIN: $1, once, as a processor of an emulated machine stood still"
+        echo "$1" >>"$logs/again"
     done
     mv "$logs/$1" "$logs/$1.shown"
     ((status == 0)) || echo "$1" >>"$logs/failed"
@@ -190,7 +191,7 @@ reap() {
 clean_up() {
     local log
     for log in "$logs"/*; do
-        [[ ! -f $log || $log == */failed || $log == *.shown ]] || tail --verbose --lines=100 "$log"
+        [[ ! -f $log || $log == */failed || $log == */again || $log == *.shown ]] || tail --verbose --lines=100 "$log"
     done
     rm -rf "$logs"
 }
@@ -213,3 +214,4 @@ for step in "${@:-${steps[@]}}"; do
 done
 while ((running)); do reap; done
 say "PASS: ${*:-everything}"
+[[ ! -e $logs/again ]] || echo "run twice, see above: $(paste --serial --delimiters=' ' "$logs/again")"

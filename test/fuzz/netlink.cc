@@ -189,7 +189,8 @@ std::string ways(Socket& socket) {
     std::string text;
     find_routes(socket, addresses, [&](std::size_t number, const RouteEntry& entry) {
         expect(number < addresses.size(), "an answer is to a question");
-        text += std::to_string(number) + shown(entry.route);
+        text += std::to_string(number) + shown(entry.route) +
+                std::to_string(entry.further_links.size());
     });
     return text;
 }

@@ -290,7 +290,7 @@ TEST_F(RouteTest, FindsTheRouteToEachOfManyAddresses) {
         for (std::size_t i = 0; i < count; ++i) {
             const std::string text = "10.9." + std::to_string(count) + '.' + std::to_string(i);
             addresses.push_back(Address::parse(text));
-            if (i % 3 == 1) // to the others no route leads, be they the first or the last
+            if (i % 3 != count % 2) // no route to the rest, be they the first or the last
                 continue;
             routes += "route add " + text + "/32 dev u0\n";
             expected.emplace(i, text + "/32");
@@ -298,6 +298,21 @@ TEST_F(RouteTest, FindsTheRouteToEachOfManyAddresses) {
         host_.ip(routes);
         EXPECT_EQ(found_for(addresses), expected) << count;
     }
+}
+
+TEST_F(RouteTest, FindsWhatIsAskedForAfterALookThatWasGivenUp) {
+    const std::vector<Address> addresses(100, Address::parse("172.16.5.1"));
+    struct Enough {};
+    EXPECT_THROW(
+        find_routes(socket_, addresses, [](std::size_t, const RouteEntry&) { throw Enough(); }),
+        Enough);
+    EXPECT_EQ(to_link(socket_.find(get_link("u1"))).index, u1_);
+    EXPECT_EQ(found_for(addresses).size(), addresses.size());
+}
+
+TEST_F(RouteTest, RefusesToAskAboutTwoFamiliesAtOnce) {
+    EXPECT_THROW(found_for({Address::parse("172.16.5.1"), Address::parse("fd00:10::7")}),
+                 std::invalid_argument);
 }
 
 TEST_F(RouteTest, FindsNoRouteToAnyOfMany) {

@@ -13,11 +13,11 @@ readonly broken=125
 # many busy processes. And for the proof of KVM: many times what KVM needs.
 readonly boot_limit=180 proof_limit=10
 # What the kernel says when a processor stands still, so that not even its own timer
-# runs, and after how many seconds: more than a soft lockup takes to be a panic. Then
-# those that the kernel gets for its backtraces (it waits 10 for a processor that does
-# not answer), and those for QEMU's monitor.
-readonly stall='rcu: INFO: rcu_[a-z]+ (self-detected stall on CPU|detected stalls on CPUs)'
-readonly stall_limit=180 trace_limit=15 monitor_limit=5
+# runs, or its own kernel thread for that; and after how many seconds: more than a soft
+# lockup takes to be a panic. Then those that the kernel gets for its backtraces (it
+# waits 10 each time that a processor does not answer), and those for QEMU's monitor.
+readonly stall='rcu: (INFO: rcu_[a-z]+ detected stalls on CPUs|rcu_[a-z]+ kthread starved)'
+readonly stall_limit=180 trace_limit=25 monitor_limit=5
 
 here=$(dirname "$(readlink -f "$0")")
 readonly here
