@@ -54,7 +54,7 @@ image=''
 if [[ ! $quick ]]; then
     echo 'bench.sh: image' >&2
     # Without its size the page is as good.
-    image=$(test/image.sh | tee /dev/stderr | sed -n 's/^ipip-cni:.*: \([0-9]*\) bytes$/image=\1/p') || image=''
+    image=$(test/image.sh | tee --append /dev/stderr | sed -n 's/^ipip-cni:.*: \([0-9]*\) bytes$/image=\1/p') || image=''
 fi
 version=$(dpkg-query --show --showformat '${Version}' containernetworking-plugins)
 python3 test/bench/bench.py report "$found/pods" "$found/tunnels" "$found/dataplane" "$out" $quick \
